@@ -1,0 +1,1 @@
+"""Recipes that come with z1; ``z1 run demo`` finds them by name."""

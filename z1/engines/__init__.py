@@ -1,0 +1,82 @@
+"""How text is sampled. An engine answers a list of requests; adding one is a file and a line here."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+from z1.recipe import BaseModelSection, EffortPrompts, Sampling
+from z1.records import TRAJECTORY, write_part
+
+ENGINES = {"transformers": "z1.engines.transformers"}
+
+
+class Request(NamedTuple):
+    """One reply to be sampled."""
+
+    prompt: str
+    effort: str | None
+
+
+class Reply(NamedTuple):
+    """One sampled reply, as the columns of the same names in ``z1.records``."""
+
+    text: str
+    thinking_tokens: int
+    finish_reason: str
+
+
+class Engine(Protocol):
+    """A model that is loaded and ready to answer."""
+
+    def sample(self, requests: Sequence[Request], seed: int) -> list[Reply]:
+        """Answer each request, in order. The same requests and seed give the same replies."""
+
+
+def open_engine(
+    sampling: Sampling, model: str | BaseModelSection, efforts: EffortPrompts | None = None
+) -> Engine:
+    """Load a model: a folder, a hub id, or the recipe's base model.
+
+    ``efforts`` are prompts for a model whose chat template has none.
+
+    Raises InputError if there is no such model.
+    """
+    opened: Engine = import_module(ENGINES[sampling.engine]).open(sampling, model, efforts)
+    return opened
+
+
+def sample_parts(
+    engine: Engine,
+    requests: pl.DataFrame,
+    folder: Path,
+    seed: int,
+    part_size: int,
+    report: Callable[[int, int], None],
+) -> None:
+    """Answer a table of requests into the parts of a folder; parts already there stay.
+
+    ``requests`` has the columns ``problem_id``, ``prompt``, ``effort`` and ``sample``. Each part has
+    a seed of its own, so the replies do not depend on where an earlier attempt was cut off.
+    """
+    starts = range(0, requests.height, part_size)
+    for number, start in enumerate(starts):
+        path = folder / f"part-{number:05d}.parquet"
+        report(start, requests.height)
+        if path.is_file():
+            continue
+        rows = requests[start : start + part_size]
+        asked = [Request(*row) for row in rows.select("prompt", "effort").iter_rows()]
+        replies = engine.sample(asked, derive_seed(seed, number))
+        answered = pl.DataFrame(replies, schema=list(Reply._fields), orient="row")
+        write_part(pl.concat([rows.drop("prompt"), answered], how="horizontal"), path, TRAJECTORY)
+    report(requests.height, requests.height)
+
+
+def derive_seed(*parts: int) -> int:
+    """Mix numbers into a seed of 63 bits, the same in every process."""
+    digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,100 @@
+"""Replies that are there already, written by people or sampled elsewhere, in place of a teacher's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from z1.errors import InputError
+from z1.models import load_tokenizer
+from z1.problems.splits import normalise_prompt
+from z1.recipe import BaseModelSection
+from z1.records import EFFORTS
+
+
+def read_replies(
+    path: Path, problems: pl.DataFrame, model: BaseModelSection
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Read a JSONL or Parquet file of ``prompt``, ``text`` and optionally ``effort``.
+
+    Returns Trajectory rows for the problems asked for, and how many replies were left out, by
+    reason. Where no reply to a problem names an effort they get low, medium and high by length.
+
+    Raises InputError that names the line if a reply is broken, or the file if none fits.
+    """
+    tokenizer = load_tokenizer(model)
+    ids = {normalise_prompt(p): i for i, p in problems.select("id", "prompt").iter_rows()}
+    rows: list[dict[str, Any]] = []
+    dropped = {"no problem of this split has the prompt": 0, "fewer than three without effort": 0}
+    for number, reply in enumerate(_read(path), start=1):
+        where = f"{path}:{number}"
+        prompt, text, effort = (reply.get(name) for name in ("prompt", "text", "effort"))
+        if not isinstance(prompt, str) or not isinstance(text, str):
+            raise InputError(f"{where}: a reply needs 'prompt' and 'text', both text")
+        if effort is not None and effort not in EFFORTS:
+            raise InputError(f"{where}: effort {effort!r} is none of {', '.join(EFFORTS)}")
+        problem_id = ids.get(normalise_prompt(prompt))
+        if problem_id is None:
+            dropped["no problem of this split has the prompt"] += 1
+            continue
+        tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        rows.append(
+            {
+                "problem_id": problem_id,
+                "effort": effort,
+                "text": text,
+                "thinking_tokens": tokens,
+                "finish_reason": "stop",
+            }
+        )
+    if not rows:
+        raise InputError(
+            f"{path}: no reply is to a problem of this split; give the problems' source "
+            "'split: seed' so that all of them are in it"
+        )
+    rows, short = _rank_without_effort(rows)
+    dropped["fewer than three without effort"] = short
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows:
+        key = (row["problem_id"], row["effort"])
+        row["sample"] = counts.get(key, 0)
+        counts[key] = row["sample"] + 1
+    return rows, {reason: count for reason, count in dropped.items() if count}
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path).to_dicts()
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    replies = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            reply = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: not JSON: {error}") from error
+        if not isinstance(reply, dict):
+            raise InputError(f"{path}:{number}: not a JSON object")
+        replies.append(reply)
+    return replies
+
+
+def _rank_without_effort(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Give the replies without an effort one by length: shortest, middle one, longest."""
+    named = [row for row in rows if row["effort"] is not None]
+    unnamed: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["effort"] is None:
+            unnamed.setdefault(row["problem_id"], []).append(row)
+    short = 0
+    for replies in unnamed.values():
+        if len(replies) < len(EFFORTS):
+            short += len(replies)
+            continue
+        replies.sort(key=lambda row: row["thinking_tokens"])
+        chosen = [replies[0], replies[len(replies) // 2], replies[-1]]
+        named += [{**row, "effort": e} for row, e in zip(chosen, EFFORTS, strict=True)]
+    return named, short

@@ -1,0 +1,8 @@
+"""The one error that people are meant to read."""
+
+
+class InputError(Exception):
+    """Something given to z1 is wrong; the message says where it is and what to do about it.
+
+    The command line prints the message alone and exits with code 2.
+    """

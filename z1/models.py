@@ -1,0 +1,79 @@
+"""Loading Hugging Face models and tokenizers the way every stage needs them."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from z1.efforts import with_efforts
+from z1.errors import InputError
+from z1.recipe import BaseModelSection, EffortPrompts
+from z1.tiny import MODEL
+
+
+def load_tokenizer(model: str | BaseModelSection, efforts: EffortPrompts | None = None) -> Any:
+    """Load a tokenizer with its chat template, with effort prompts in it if any are given.
+
+    ``model`` is a folder or hub id, or the recipe's base model. Raises InputError if there is no
+    such model, or it has no chat template and the recipe names none.
+    """
+    base = _as_base(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base.path, revision=base.revision)
+    except (OSError, ValueError) as error:
+        raise _missing(base.path, error) from error
+    if base.chat_template is not None:
+        tokenizer.chat_template = base.chat_template.read_text(encoding="utf-8")
+    if tokenizer.chat_template is None:
+        raise InputError(
+            f"model {base.path!r} has no chat template: name a file with one under "
+            "model.chat_template"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if efforts is not None:
+        tokenizer.chat_template = with_efforts(tokenizer.chat_template, efforts)
+    return tokenizer
+
+
+def load_model(model: str | BaseModelSection, dtype: str) -> Any:
+    """Load the weights in a number format, on the GPU if there is one.
+
+    Raises InputError if there is no such model.
+    """
+    base = _as_base(model)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            base.path, revision=base.revision, dtype=pick_dtype(dtype), use_safetensors=True
+        )
+    except (OSError, ValueError) as error:
+        raise _missing(base.path, error) from error
+    return loaded.to(device)
+
+
+def _as_base(model: str | BaseModelSection) -> BaseModelSection:
+    base = BaseModelSection(path=model) if isinstance(model, str) else model
+    return base.model_copy(update={"path": str(MODEL)}) if base.path == "tiny" else base
+
+
+def pick_dtype(dtype: str) -> torch.dtype:
+    """Return the number format; ``auto`` is bfloat16 on a GPU and float32 on a CPU."""
+    if dtype == "auto":
+        return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+
+
+def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Return the ids that end a reply, the tokenizer's own end token first."""
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return list(dict.fromkeys(i for i in [tokenizer.eos_token_id, *ids] if i is not None))
+
+
+def _missing(model: str, error: Exception) -> InputError:
+    first = str(error).strip().splitlines()[0]
+    return InputError(
+        f"model {model!r} cannot be loaded: name a model folder or a Hugging Face id that this "
+        f"machine can reach ({first})"
+    )

@@ -1,0 +1,345 @@
+"""The recipe: one YAML file that holds every choice of a run.
+
+Each section below is one part of the file. Unknown keys are refused, so that a misspelt choice
+is an error and never silently a default.
+"""
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from z1.errors import InputError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of the recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class BaseModelSection(Section):
+    """The model that every fine-tuning but the iteration starts from."""
+
+    path: str
+    """A Hugging Face model id, a model folder, or ``tiny`` for the model that ships with z1."""
+    revision: str | None = None
+    """Branch, tag or commit of the model on the hub."""
+    chat_template: Path | None = None
+    """File with a Jinja chat template, for a model that has none of its own."""
+
+
+class EffortPrompts(Section):
+    """The system prompt that asks for each effort."""
+
+    low: str = Field(min_length=1)
+    """Asks for the most direct way to the answer."""
+    medium: str = Field(min_length=1)
+    """Asks to balance depth against time."""
+    high: str = Field(min_length=1)
+    """Asks to explore, verify and reflect without a time limit."""
+
+
+class Source(Section):
+    """What all sources of problems have in common."""
+
+    count: Count | None = None
+    """Take at most this many distinct problems; all of them if absent."""
+    split: Literal["evaluation", "seed", "train", "iteration"] | None = None
+    """Put the whole source into this split instead of dividing it by ``splits``."""
+    difficulty: str | None = None
+    """Difficulty of every problem of the source, where its rows name none."""
+
+
+class FileSource(Source):
+    """Problems from a file of one's own."""
+
+    kind: Literal["file"]
+    path: Path
+    """JSONL or Parquet with ``prompt``, ``answer``, ``verifier``; optionally ``id``, ``difficulty``."""
+
+
+class HuggingFaceSource(Source):
+    """Problems from a dataset on the Hugging Face hub or a local copy of one."""
+
+    kind: Literal["huggingface"]
+    path: str
+    """Dataset id, or a folder that ``datasets.load_dataset`` reads."""
+    name: str | None = None
+    """Configuration of the dataset."""
+    hub_split: str = "train"
+    """Split of the dataset as its authors named it."""
+    revision: str | None = None
+    """Branch, tag or commit of the dataset."""
+    columns: Literal["numina", "gsm8k", "math", "aime"]
+    """Whose column names and answer format the dataset has."""
+
+
+class ProceduralSource(Source):
+    """Problems that reasoning-gym makes."""
+
+    kind: Literal["procedural"]
+    dataset: str
+    """Name of the reasoning-gym dataset."""
+    config: dict[str, Any] = {}
+    """Its configuration, without ``seed`` and ``size``."""
+    seed: int = 0
+    """Seed of the problem stream."""
+    count: Count
+    """How many distinct problems to make."""
+    prompt: str = "{question}"
+    """How a problem is put: text with ``{question}`` or a field of the entry's metadata."""
+
+
+AnySource = Annotated[FileSource | HuggingFaceSource | ProceduralSource, Field(discriminator="kind")]
+
+
+class Splits(Section):
+    """Share of the problems in each split; a problem's split is decided by a hash of its prompt."""
+
+    evaluation: Share = 0.1
+    """Never trained on."""
+    seed: Share = 0.2
+    """Answered by the teacher, for the tag model."""
+    train: Share = 0.5
+    """Answered by the tag model, for the thinking-optimal model."""
+    iteration: Share = 0.2
+    """Answered by the thinking-optimal model, for the iteration."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> "Splits":
+        total = self.evaluation + self.seed + self.train + self.iteration
+        if total > 1 + 1e-9:
+            raise ValueError(f"the shares add up to {total:g}, which is more than 1")
+        return self
+
+
+class Problems(Section):
+    """Where problems come from and how they are divided."""
+
+    sources: list[AnySource] = Field(min_length=1)
+    """The sources, read in order; of problems with the same prompt the first is kept."""
+    splits: Splits = Splits()
+    split_seed: int = 0
+    """Seed of the hash that divides the problems."""
+
+
+class Sampling(Section):
+    """How text is sampled from a model."""
+
+    engine: Literal["transformers"] = "transformers"
+    """What runs the model."""
+    samples: Count = 1
+    """Replies to each problem and effort."""
+    temperature: float = Field(1.0, ge=0)
+    """0 is greedy."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the smallest set of tokens with this much probability."""
+    max_tokens: Count
+    """Most tokens of a reply."""
+    batch_size: Count = 64
+    """Replies sampled side by side."""
+    part_size: Count = 1024
+    """Replies in a part file; work that was cut off is lost by the part."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format; ``auto`` is bfloat16 on a GPU and float32 on a CPU."""
+
+
+class Teacher(Section):
+    """Who answers the seed problems at the three efforts."""
+
+    engine: Literal["scripted", "file", "transformers"]
+    """``scripted`` writes worked sums, ``file`` takes replies that are there already."""
+    model: str | None = None
+    """The teacher model, for the engines that run one."""
+    slip: Share = 0.0
+    """``scripted``: the chance that a step goes wrong."""
+    replies: Path | None = None
+    """``file``: JSONL or Parquet with ``prompt``, ``text`` and optionally ``effort``."""
+    sampling: Sampling | None = None
+    """How the teacher model is sampled, for the engines that run one."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Teacher":
+        if self.engine == "file" and self.replies is None:
+            raise ValueError("engine 'file' needs 'replies', the file with the replies")
+        if self.engine == "transformers" and (self.model is None or self.sampling is None):
+            raise ValueError("engine 'transformers' needs 'model' and 'sampling'")
+        return self
+
+
+class Selection(Section):
+    """What is kept for training."""
+
+    min_gap: int = Field(300, ge=0)
+    """Seed set: least difference in tokens between any two of a problem's three replies."""
+    with_seed: bool = True
+    """Add the seed set's low replies to the thinking-optimal ones, as the paper does, and a
+    random one of each seed problem's three to the random baseline."""
+
+
+class Lora(Section):
+    """Train low-rank adapters and merge them, instead of all weights."""
+
+    rank: Count = 16
+    """Rank of the adapters."""
+    alpha: Positive = 32
+    """Scale of the adapters, divided by the rank."""
+    dropout: Share = 0.0
+    """Dropout on the adapters' input."""
+
+
+class Training(Section):
+    """How a model is fine-tuned."""
+
+    learning_rate: Positive
+    """Peak of the schedule."""
+    batch_size: Count
+    """Sequences in an optimiser step, over all devices."""
+    device_batch_size: Count = 8
+    """Sequences side by side on a device; the rest of ``batch_size`` is accumulated."""
+    epochs: Positive
+    """Passes over the data."""
+    max_length: Count
+    """Most tokens of prompt and reply together; longer rows are dropped and counted."""
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    """Shape of the learning rate over the steps."""
+    warmup_share: Share = 0.05
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW weight decay."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format; ``auto`` is bfloat16 on a GPU and float32 on a CPU."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass to save memory."""
+    save_steps: Count = 100
+    """Optimiser steps between checkpoints."""
+    lora: Lora | None = None
+    """Low-rank adapters; all weights if absent."""
+
+
+class DpoTraining(Training):
+    """How a model is trained on preference pairs."""
+
+    beta: Positive = 0.1
+    """Strength of the pull towards the starting model; the paper does not state its value."""
+    sft_weight: float = Field(0.0, ge=0)
+    """Weight of the plain loss on the chosen reply, added to the preference loss."""
+
+
+class Trainings(Section):
+    """The four trainings of the TOPS pipeline."""
+
+    tag: Training
+    """Base model to tag model, on the seed set."""
+    tops: Training
+    """Base model to thinking-optimal model; the random baseline is trained the same way."""
+    iter_sft: Training
+    """Thinking-optimal model, further trained on its own shortest right replies."""
+    iter_dpo: DpoTraining
+    """Thinking-optimal model, further trained on preference pairs among its own replies."""
+
+
+class Evaluation(Section):
+    """How every model is tested."""
+
+    sampling: Sampling
+    """How replies are sampled; ``samples`` and ``temperature`` do not apply to the greedy pass."""
+    seeds: list[int] = Field([1, 2, 3], min_length=1)
+    """Sampling seeds; one reply to each problem for each."""
+    greedy: bool = True
+    """Also test at temperature 0."""
+    resamples: Count = 10_000
+    """Bootstrap resamples behind each interval."""
+
+
+class Recipe(Section):
+    """One run of the TOPS pipeline."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    """Name of the run and of the models it makes."""
+    seed: int = 0
+    """Seed of everything that is sampled, selected or trained."""
+    model: BaseModelSection
+    efforts: EffortPrompts
+    problems: Problems
+    teacher: Teacher
+    generate: Sampling
+    """How the tag model answers the training problems at each effort."""
+    iterate: Sampling
+    """How the thinking-optimal model answers the iteration problems."""
+    select: Selection = Selection()
+    train: Trainings
+    evaluate: Evaluation
+
+
+def find_recipe(name: str) -> Path:
+    """Return the path of a recipe file, or of the built-in recipe of that name.
+
+    Raises InputError that lists the built-in ones where there is neither.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    shelf = Path(str(resources.files("z1_recipes")))
+    built_in = shelf / f"{name}.yaml"
+    if re.fullmatch(r"[\w.-]+", name) and built_in.is_file():
+        return built_in
+    names = ", ".join(sorted(path.stem for path in shelf.glob("*.yaml")))
+    raise InputError(f"{name}: no such recipe file, nor a built-in recipe ({names})")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; paths in it are taken from the recipe file's folder.
+
+    Raises InputError that names the file and every wrong key at once.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {error}") from error
+    return parse_recipe(content, where=str(path), folder=path.resolve().parent)
+
+
+def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
+    """Check a recipe's content; ``where`` stands in the messages, ``folder`` before its paths."""
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{where}: {len(error.errors())} mistake(s) in the recipe"]
+        lines += [f"  {_explain(detail)}" for detail in error.errors()]
+        raise InputError("\n".join(lines)) from error
+    return _resolve(recipe, folder)
+
+
+_SOURCE_KINDS = {"file", "huggingface", "procedural"}
+
+
+def _explain(detail: Any) -> str:
+    location = [part for part in detail["loc"] if part not in _SOURCE_KINDS]
+    key = ".".join(str(part) for part in location) or "(top)"
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown key; see `z1 recipe keys` for those there are"
+    if detail["type"] == "missing":
+        return f"{key}: this key is needed"
+    message = detail["msg"].removeprefix("Value error, ")
+    given = detail["input"]
+    return f"{key}: {message}" + ("" if isinstance(given, dict) else f" (it is {given!r})")
+
+
+def _resolve(section: Any, folder: Path) -> Any:
+    """Return the section with every relative file path made absolute from ``folder``."""
+    if isinstance(section, Section):
+        values = {name: _resolve(getattr(section, name), folder) for name in section.model_fields_set}
+        return section.model_copy(update=values)
+    if isinstance(section, list):
+        return [_resolve(item, folder) for item in section]
+    return folder / section if isinstance(section, Path) else section

@@ -1,0 +1,136 @@
+"""The tables that stages pass to each other, as Parquet files with named columns.
+
+Problem
+    ``id``          text, unique in a run
+    ``prompt``      text, what the model is asked
+    ``answer``      the reference answer as JSON text (a JSON string for plain answers)
+    ``verifier``    name of the verifier that checks replies to it
+    ``difficulty``  text or null
+    ``source``      text, where the problem comes from
+
+Trajectory: one reply to a problem; ``(problem_id, effort, sample)`` is unique in a table
+    ``problem_id``       text
+    ``effort``           ``low``, ``medium`` or ``high``; null where none was asked for
+    ``sample``           number of the reply among those to the same problem and effort, from 0
+    ``text``             text, without the end token
+    ``thinking_tokens``  number of tokens of ``text``, the end token not counted
+    ``finish_reason``    ``stop`` (ended by itself) or ``length`` (cut at the token limit)
+
+Verdict: a Trajectory with two more columns
+    ``verdict``  ``right``, ``wrong`` or ``error`` (the verifier itself failed)
+    ``reason``   text; why, or null
+
+Example: one row to fine-tune on
+    ``problem_id``, ``prompt``, ``text``, ``thinking_tokens``
+    ``effort``         the effort prompt to train under; null for none
+    ``source_effort``  the effort the reply was sampled at
+
+Pair: one row to train preferences on
+    ``problem_id``, ``prompt``, ``chosen``, ``rejected``, ``chosen_tokens``, ``rejected_tokens``
+    ``rule``  ``longest-wrong`` or ``shortest-wrong``, what the rejected reply is
+"""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from z1.errors import InputError
+
+EFFORTS = ("low", "medium", "high")
+SPLITS = ("evaluation", "seed", "train", "iteration")
+
+EFFORT = pl.Enum(EFFORTS)
+VERDICT = pl.Enum(["right", "wrong", "error"])
+
+PROBLEM = pl.Schema(
+    {
+        "id": pl.String,
+        "prompt": pl.String,
+        "answer": pl.String,
+        "verifier": pl.String,
+        "difficulty": pl.String,
+        "source": pl.String,
+    }
+)
+TRAJECTORY = pl.Schema(
+    {
+        "problem_id": pl.String,
+        "effort": EFFORT,
+        "sample": pl.Int32,
+        "text": pl.String,
+        "thinking_tokens": pl.Int32,
+        "finish_reason": pl.Enum(["stop", "length"]),
+    }
+)
+VERIFIED = pl.Schema({**TRAJECTORY, "verdict": VERDICT, "reason": pl.String})
+EXAMPLE = pl.Schema(
+    {
+        "problem_id": pl.String,
+        "prompt": pl.String,
+        "text": pl.String,
+        "thinking_tokens": pl.Int32,
+        "effort": EFFORT,
+        "source_effort": EFFORT,
+    }
+)
+PAIR = pl.Schema(
+    {
+        "problem_id": pl.String,
+        "prompt": pl.String,
+        "chosen": pl.String,
+        "rejected": pl.String,
+        "chosen_tokens": pl.Int32,
+        "rejected_tokens": pl.Int32,
+        "rule": pl.Enum(["longest-wrong", "shortest-wrong"]),
+    }
+)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that readers see either the old content or all of the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_part(rows: pl.DataFrame | Iterable[Mapping[str, Any]], path: Path, schema: pl.Schema) -> None:
+    """Write rows as one Parquet part, under a temporary name first.
+
+    Raises polars' own error where a row does not fit the schema.
+    """
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=schema)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        frame.select(schema.names()).cast(dict(schema)).write_parquet(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def scan(folder: Path, schema: pl.Schema) -> pl.LazyFrame:
+    """Scan every ``*.parquet`` part of a folder (or the one file given), in order of name.
+
+    Raises InputError where there is none or a column is missing.
+    """
+    paths = sorted(folder.glob("*.parquet")) if folder.is_dir() else [folder]
+    if not paths or not paths[0].is_file():
+        raise InputError(f"{folder}: no Parquet parts here; is this the output of a stage?")
+    frame = pl.scan_parquet(paths)
+    missing = [name for name in schema.names() if name not in frame.collect_schema()]
+    if missing:
+        raise InputError(f"{folder}: column {', '.join(missing)} is missing")
+    return frame.select(schema.names())

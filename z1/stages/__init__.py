@@ -1,0 +1,245 @@
+"""Running a stage: a function from files to files, made resumable and skippable.
+
+A stage module ``z1.stages.NAME`` has a function ``run(work) -> Metrics`` and a tuple ``USES`` with
+the recipe's top-level keys that it reads besides its own section. The command line, the KFP
+components and ``dvc.yaml`` all call ``run_stage`` and nothing else.
+
+An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, so an earlier
+output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
+the output depends on: the recipe's section, the inputs' keys, the options and the source of
+the code. A whole output with the same key is not made again; a partial one is gone on with.
+"""
+
+import ast
+import fcntl
+import hashlib
+import importlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import z1
+from z1 import progress
+from z1.errors import InputError
+from z1.recipe import BaseModelSection, Recipe, Section
+from z1.records import write_bytes
+from z1.tiny import MODEL
+
+STAGES = ("problems", "generate", "verify", "select", "sft", "dpo", "evaluate")
+RECORD = "stage.json"
+_PACKAGE = Path(z1.__file__).parent
+_HASH_WHOLE_BYTES = 256 * 2**20  # larger files are identified by size and time of change
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a stage says of its work."""
+
+    kept: int
+    """Rows (or training examples, or evaluated replies) in the output."""
+    dropped: Mapping[str, int]
+    """Rows left out, by reason."""
+    details: Mapping[str, Any]
+    """Whatever else the report shows of this stage; JSON."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a stage is given."""
+
+    recipe: Recipe
+    section: Any
+    """The recipe's section for this step."""
+    inputs: Mapping[str, Path]
+    """Folders that earlier stages wrote, by the name this stage knows them under."""
+    options: Mapping[str, str]
+    """The step's place in the pipeline, such as ``{"split": "seed"}``."""
+    output: Path
+    """Where to write; holds an earlier attempt's files if that one was cut off."""
+    step: str
+    """Name of the step, for progress."""
+
+    def report(self, done: int, total: int) -> None:
+        """Say how far the work is."""
+        progress.report(self.step, done, total)
+
+
+def run_stage(
+    stage: str,
+    recipe: Recipe,
+    section: str,
+    inputs: Mapping[str, Path],
+    output: Path,
+    options: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run one stage unless its output is there already, and return the output's record.
+
+    ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
+    the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
+    finished), ``kept``, ``dropped``, ``reasons``, ``details`` and ``parents``, the inputs' records.
+
+    Raises InputError if the section, an input or what is in it is wrong.
+    """
+    if stage not in STAGES:
+        raise InputError(f"{stage}: no such stage; there are {', '.join(STAGES)}")
+    module = importlib.import_module(f"z1.stages.{stage}")
+    options = dict(options or {})
+    chosen = find_section(recipe, section)
+    parents = {name: read_record(path) for name, path in inputs.items()}
+    uses = {name: _plain(getattr(recipe, name)) for name in module.USES}
+    dependencies = {
+        "stage": stage,
+        "section": _plain(chosen),
+        "uses": uses,
+        "inputs": {name: record["key"] for name, record in parents.items()},
+        "options": options,
+        "code": code_digest(f"z1.stages.{stage}"),
+    }
+    key = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(output.with_name(f".{output.name}.lock")):
+        if (output / RECORD).is_file() and (found := read_record(output))["key"] == key:
+            progress.report(output.name, 1, 1)
+            return found
+        partial = output.with_name(f"{output.name}.partial")
+        marker = partial / ".key"
+        if not marker.is_file() or marker.read_text() != key:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            write_bytes(marker, key.encode())
+        work = Work(recipe, chosen, dict(inputs), options, partial, output.name)
+        started = time.monotonic()
+        metrics: Metrics = module.run(work)
+        record = {
+            "stage": stage,
+            "step": output.name,
+            "key": key,
+            "seconds": round(time.monotonic() - started, 2),
+            "kept": int(metrics.kept),
+            "dropped": int(sum(metrics.dropped.values())),
+            "reasons": dict(metrics.dropped),
+            "details": dict(metrics.details),
+            "parents": list(parents.values()),
+        }
+        write_bytes(partial / RECORD, json.dumps(record, indent=1).encode())
+        marker.unlink()
+        if output.exists():
+            shutil.rmtree(output)
+        partial.rename(output)
+    return record
+
+
+def find_section(recipe: Recipe, key: str) -> Any:
+    """Return the part of a recipe under a dotted key. Raises InputError if there is none."""
+    value: Any = recipe
+    for part in key.split("."):
+        if not isinstance(value, Section) or part not in type(value).model_fields:
+            raise InputError(f"{key}: the recipe has no such section")
+        value = getattr(value, part)
+    return value
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a stage's output, or a bare one with a key for any other path.
+
+    Raises InputError if nothing is there.
+    """
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return {"key": fingerprint(folder), "step": folder.name, "parents": []}
+    return record
+
+
+def fingerprint(path: Path) -> str:
+    """Return a digest of a file or folder. Raises InputError if there is none."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if not file.is_file():
+            continue
+        status = file.stat()
+        digest.update(str(file.relative_to(path)).encode())
+        if status.st_size > _HASH_WHOLE_BYTES:
+            digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+        else:
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def code_digest(module: str) -> str:
+    """Return a digest of the source of a z1 module and of all in z1 that it imports.
+
+    A room counts whole: its files are found by name at run time as well as by import.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_closure(module)):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _closure(module: str) -> set[Path]:
+    found: set[Path] = set()
+    waiting = _files(module)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            for name in names:
+                if name.startswith("z1."):
+                    waiting |= _files(name)
+    return found
+
+
+def _files(module: str) -> set[Path]:
+    """Return the source files a module name stands for: its room, or its one file."""
+    parts = module.split(".")[1:]
+    room = _PACKAGE / parts[0]
+    if room.is_dir() and parts[0] != "stages":
+        return set(room.rglob("*.py"))
+    path = _PACKAGE.joinpath(*parts).with_suffix(".py")
+    return {path} if path.is_file() else set()
+
+
+def _plain(value: Any) -> Any:
+    """Return a section as JSON values, with each file it names joined by that file's digest."""
+    if isinstance(value, BaseModelSection):
+        folder = MODEL if value.path == "tiny" else Path(value.path)
+        digest = fingerprint(folder) if folder.is_dir() else None
+        return {**value.model_dump(mode="json"), "content": digest}
+    if isinstance(value, Section):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, Path):
+        return [str(value), fingerprint(value)]
+    return value
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process, so that two runs never write one output."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting: another process works on {path.name[1:-5]}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
