@@ -63,7 +63,7 @@ class FileSource(Source):
 
     kind: Literal["file"]
     path: Path
-    """JSONL or Parquet with ``prompt``, ``answer``, ``verifier``; optionally ``id``, ``difficulty``."""
+    """JSONL or Parquet: ``prompt``, ``answer``, ``verifier``, optional ``id``, ``difficulty``."""
 
 
 class HuggingFaceSource(Source):
@@ -80,6 +80,8 @@ class HuggingFaceSource(Source):
     """Branch, tag or commit of the dataset."""
     columns: Literal["numina", "gsm8k", "math", "aime"]
     """Whose column names and answer format the dataset has."""
+    until_year: int | None = None
+    """``aime``: leave out problems of later years, such as those of the evaluation."""
 
 
 class ProceduralSource(Source):
@@ -98,7 +100,9 @@ class ProceduralSource(Source):
     """How a problem is put: text with ``{question}`` or a field of the entry's metadata."""
 
 
-AnySource = Annotated[FileSource | HuggingFaceSource | ProceduralSource, Field(discriminator="kind")]
+AnySource = Annotated[
+    FileSource | HuggingFaceSource | ProceduralSource, Field(discriminator="kind")
+]
 
 
 class Splits(Section):
@@ -317,7 +321,8 @@ def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
         lines = [f"{where}: {len(error.errors())} mistake(s) in the recipe"]
         lines += [f"  {_explain(detail)}" for detail in error.errors()]
         raise InputError("\n".join(lines)) from error
-    return _resolve(recipe, folder)
+    resolved: Recipe = _resolve(recipe, folder)
+    return resolved
 
 
 _SOURCE_KINDS = {"file", "huggingface", "procedural"}
@@ -338,7 +343,9 @@ def _explain(detail: Any) -> str:
 def _resolve(section: Any, folder: Path) -> Any:
     """Return the section with every relative file path made absolute from ``folder``."""
     if isinstance(section, Section):
-        values = {name: _resolve(getattr(section, name), folder) for name in section.model_fields_set}
+        values = {
+            name: _resolve(getattr(section, name), folder) for name in section.model_fields_set
+        }
         return section.model_copy(update=values)
     if isinstance(section, list):
         return [_resolve(item, folder) for item in section]

@@ -46,7 +46,12 @@ SPLITS = ("evaluation", "seed", "train", "iteration")
 EFFORT = pl.Enum(EFFORTS)
 VERDICT = pl.Enum(["right", "wrong", "error"])
 
-PROBLEM = pl.Schema(
+
+def _table(columns: dict[str, Any]) -> pl.Schema:
+    return pl.Schema(columns)
+
+
+PROBLEM = _table(
     {
         "id": pl.String,
         "prompt": pl.String,
@@ -56,7 +61,7 @@ PROBLEM = pl.Schema(
         "source": pl.String,
     }
 )
-TRAJECTORY = pl.Schema(
+TRAJECTORY = _table(
     {
         "problem_id": pl.String,
         "effort": EFFORT,
@@ -66,8 +71,8 @@ TRAJECTORY = pl.Schema(
         "finish_reason": pl.Enum(["stop", "length"]),
     }
 )
-VERIFIED = pl.Schema({**TRAJECTORY, "verdict": VERDICT, "reason": pl.String})
-EXAMPLE = pl.Schema(
+VERIFIED = _table({**TRAJECTORY, "verdict": VERDICT, "reason": pl.String})
+EXAMPLE = _table(
     {
         "problem_id": pl.String,
         "prompt": pl.String,
@@ -77,7 +82,7 @@ EXAMPLE = pl.Schema(
         "source_effort": EFFORT,
     }
 )
-PAIR = pl.Schema(
+PAIR = _table(
     {
         "problem_id": pl.String,
         "prompt": pl.String,
@@ -90,6 +95,11 @@ PAIR = pl.Schema(
 )
 
 
+def normalise_prompt(prompt: str) -> str:
+    """Return the prompt in the form under which two problems count as the same one."""
+    return " ".join(prompt.casefold().split())
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that readers see either the old content or all of the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,24 +109,30 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
 
 
-def write_part(rows: pl.DataFrame | Iterable[Mapping[str, Any]], path: Path, schema: pl.Schema) -> None:
+def write_part(
+    rows: pl.DataFrame | Iterable[Mapping[str, Any]], path: Path, schema: pl.Schema
+) -> None:
     """Write rows as one Parquet part, under a temporary name first.
 
     Raises polars' own error where a row does not fit the schema.
     """
-    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=schema)
+    # polars reads an unknown word into an Enum column as null, but refuses to cast one.
+    loose = {
+        name: pl.String if isinstance(kind, pl.Enum) else kind for name, kind in schema.items()
+    }
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows), schema=loose)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        frame.select(schema.names()).cast(dict(schema)).write_parquet(temporary)
-        os.replace(temporary, path)
+        frame.select(schema.names()).cast(schema).write_parquet(temporary)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

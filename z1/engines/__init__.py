@@ -1,4 +1,4 @@
-"""How text is sampled. An engine answers a list of requests; adding one is a file and a line here."""
+"""How text is sampled. An engine answers requests; a new one is a file and a line here."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ def sample_parts(
 ) -> None:
     """Answer a table of requests into the parts of a folder; parts already there stay.
 
-    ``requests`` has the columns ``problem_id``, ``prompt``, ``effort`` and ``sample``. Each part has
-    a seed of its own, so the replies do not depend on where an earlier attempt was cut off.
+    ``requests`` has the columns ``problem_id``, ``prompt``, ``effort`` and ``sample``. Each part
+    has a seed of its own, so replies do not depend on where an earlier attempt was cut off.
     """
     starts = range(0, requests.height, part_size)
     for number, start in enumerate(starts):

@@ -1,4 +1,4 @@
-"""Replies that are there already, written by people or sampled elsewhere, in place of a teacher's."""
+"""Replies that are there already, by people or sampled elsewhere, in place of a teacher's."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,8 @@ import polars as pl
 
 from z1.errors import InputError
 from z1.models import load_tokenizer
-from z1.problems.splits import normalise_prompt
 from z1.recipe import BaseModelSection
-from z1.records import EFFORTS
+from z1.records import EFFORTS, normalise_prompt
 
 
 def read_replies(

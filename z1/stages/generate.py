@@ -1,7 +1,7 @@
 """Sample replies to the problems of a split.
 
-Inputs: ``problems``; ``model``, unless the section is a teacher's. Options: ``split``; ``efforts``, which
-is ``all`` (one request at each effort) or ``none`` (the model is asked without an effort).
+Inputs: ``problems``; ``model``, unless the section is a teacher's. Options: ``split``; ``efforts``,
+which is ``all`` (one request at each effort) or ``none`` (asked without an effort).
 """
 
 import polars as pl
@@ -54,9 +54,7 @@ def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> 
     if isinstance(section, Teacher) and section.engine == "scripted":
         requests = build_requests(problems, efforts, samples=1)
         teacher = ScriptedTeacher(section.slip, work.recipe.model)
-        sample_parts(
-            teacher, requests, work.output, work.recipe.seed, _SCRIPTED_PART, work.report
-        )
+        sample_parts(teacher, requests, work.output, work.recipe.seed, _SCRIPTED_PART, work.report)
         return
     if isinstance(section, Teacher):
         assert section.sampling is not None
@@ -66,9 +64,7 @@ def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> 
         sampling, model, prompts = section, str(work.inputs["model"]), None
     requests = build_requests(problems, efforts, sampling.samples)
     engine = open_engine(sampling, model, prompts)
-    sample_parts(
-        engine, requests, work.output, work.recipe.seed, sampling.part_size, work.report
-    )
+    sample_parts(engine, requests, work.output, work.recipe.seed, sampling.part_size, work.report)
 
 
 def build_requests(problems: pl.DataFrame, efforts: pl.Series, samples: int) -> pl.DataFrame:

@@ -47,7 +47,7 @@ def sft_rows(
 def dpo_rows(
     tokenizer: Any, pairs: Iterable[dict[str, Any]], max_length: int
 ) -> tuple[list[dict[str, list[int]]], int]:
-    """Return rows of ``prompt_ids``, ``chosen_ids``, ``rejected_ids``, and how many were too long."""
+    """Return rows of ``prompt_ids``, ``chosen_ids``, ``rejected_ids``, and how many were long."""
     rows, too_long = [], 0
     for pair in pairs:
         row = {

@@ -149,6 +149,8 @@ def _lora(lora: Lora | None) -> Any:
 def _train(trainer: Any, folder: Path) -> dict[str, Any]:
     checkpoints = folder / CHECKPOINTS
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if last:
+        print(f"going on from {Path(last).name}", flush=True)
     result = trainer.train(resume_from_checkpoint=last)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {

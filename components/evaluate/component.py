@@ -1,0 +1,53 @@
+"""The component that tests the models of the TOPS pipeline and writes the report."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+from z1_components.pools import SAMPLING_IMAGE
+
+
+@dsl.component(base_image=SAMPLING_IMAGE, install_kfp_package=False)
+def evaluate(
+    recipe: str,
+    step: str,
+    problems: Input[Dataset],
+    tag: Input[Model],
+    random: Input[Model],
+    tops: Input[Model],
+    iter_sft: Input[Model],
+    iter_dpo: Input[Model],
+    output: Output[Artifact],
+    report: Output[HTML],
+    metrics: Output[Metrics],
+    workspace: str = "",
+) -> None:
+    """Test the models, and the recipe's base model, on the evaluation problems.
+
+    Args:
+        recipe: The recipe's text, with absolute paths.
+        step: Name of the output folder.
+        problems: Output of the problems component.
+        tag: The model that carries the effort prompts.
+        random: The baseline, trained on random right replies.
+        tops: The thinking-optimal model.
+        iter_sft: The thinking-optimal model after another round of fine-tuning.
+        iter_dpo: The thinking-optimal model after training on preferences.
+        workspace: The run's folder on this machine; empty on a cluster.
+        output: Every reply with its verdict, report.json and report.html.
+        report: The report as a page.
+        metrics: Replies tested, and the seconds it took.
+    """
+    import shutil
+
+    from z1.stages.component import run_component
+
+    inputs = {
+        "problems": problems,
+        "tag": tag,
+        "random": random,
+        "tops": tops,
+        "iter-sft": iter_sft,
+        "iter-dpo": iter_dpo,
+    }
+    folder = run_component("evaluate", recipe, "evaluate", inputs, output, metrics, step, workspace)
+    shutil.copyfile(folder / "report.html", report.path)

@@ -1,0 +1,69 @@
+"""The TOPS pipeline: from problems to a model that thinks as long as a problem needs.
+
+::
+
+    problems ─┬─ seed-replies → seed-verdicts → seed → tag
+              ├─ replies (of tag) → verdicts ─┬─ shortest → tops
+              │                               └─ random-right → random, the baseline
+              ├─ iter-replies (of tops) → iter-verdicts ─┬─ chosen → iter-sft
+              │                                          └─ pairs → iter-dpo
+              └─ evaluate
+"""
+
+from typing import Any
+
+from kfp import dsl
+
+from z1_components.dpo.component import dpo
+from z1_components.evaluate.component import evaluate
+from z1_components.generate.component import generate
+from z1_components.problems.component import problems
+from z1_components.select.component import select
+from z1_components.sft.component import sft
+from z1_components.verify.component import verify
+
+
+@dsl.pipeline(name="tops")
+def tops_pipeline(recipe: str, workspace: str = "") -> None:
+    """Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.
+
+    Args:
+        recipe: The recipe's text, with absolute paths.
+        workspace: The run's folder on this machine; empty on a cluster.
+    """
+
+    def do(component: Any, step: str, **arguments: Any) -> Any:
+        """Add a step and return its output."""
+        task = component(step=step, recipe=recipe, workspace=workspace, **arguments)
+        return task.set_display_name(step).outputs["output"]
+
+    given = do(problems, "problems")
+
+    def answer(name: str, section: str, split: str, efforts: str, **model: Any) -> Any:
+        """Sample replies and verify them."""
+        how = {"section": section, "split": split, "efforts": efforts}
+        replies = do(generate, f"{name}replies", problems=given, **how, **model)
+        return do(verify, f"{name}verdicts", replies=replies, problems=given)
+
+    seed_verdicts = answer("seed-", section="teacher", split="seed", efforts="all")
+    seed = do(select, "seed", rule="seed", replies=seed_verdicts, problems=given)
+    tag = do(sft, "tag", section="train.tag", examples=seed)
+
+    verdicts = answer("", section="generate", split="train", efforts="all", model=tag)
+    from_tag = {"replies": verdicts, "problems": given, "seed": seed}
+    shortest = do(select, "shortest", rule="shortest", **from_tag)
+    tops = do(sft, "tops", section="train.tops", examples=shortest)
+    random_right = do(select, "random-right", rule="random", **from_tag)
+    random = do(sft, "random", section="train.tops", examples=random_right)
+
+    iter_verdicts = answer(
+        "iter-", section="iterate", split="iteration", efforts="none", model=tops
+    )
+    from_tops = {"replies": iter_verdicts, "problems": given}
+    chosen = do(select, "chosen", rule="shortest", **from_tops)
+    iter_sft = do(sft, "iter-sft", section="train.iter_sft", examples=chosen, model=tops)
+    pairs = do(select, "pairs", rule="pairs", **from_tops)
+    iter_dpo = do(dpo, "iter-dpo", section="train.iter_dpo", pairs=pairs, model=tops)
+
+    models = {"tag": tag, "random": random, "tops": tops}
+    do(evaluate, "evaluate", problems=given, **models, iter_sft=iter_sft, iter_dpo=iter_dpo)

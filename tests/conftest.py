@@ -1,0 +1,39 @@
+"""What many tests need: the demo recipe, small problem sets and the tiny model."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from z1.recipe import Recipe, load_recipe
+from z1.records import PROBLEM, SPLITS, write_part
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def demo() -> Recipe:
+    return load_recipe(ROOT / "recipes" / "demo.yaml")
+
+
+@pytest.fixture
+def sums_folder(tmp_path: Path) -> Path:
+    """Four splits of four sums each, as the problems stage writes them."""
+    folder = tmp_path / "problems"
+    for number, split in enumerate(SPLITS):
+        rows = [
+            {
+                "id": f"{split}-{i}",
+                "prompt": f"{11 + number} + {20 + i}",
+                "answer": f'"{31 + number + i}"',
+                "verifier": "exact",
+                "difficulty": "2 numbers",
+                "source": "test",
+            }
+            for i in range(4)
+        ]
+        write_part(rows, folder / f"{split}.parquet", PROBLEM)
+    return folder

@@ -1,0 +1,186 @@
+import json
+import shutil
+
+import polars as pl
+import pytest
+
+from z1.efforts import with_efforts, write_card
+from z1.errors import InputError
+from z1.evaluation.metrics import EVALUATED
+from z1.records import PROBLEM, TRAJECTORY, scan, write_part
+from z1.stages import Work, run_stage
+from z1.stages.evaluate import list_cells, run
+from z1.tiny import MODEL, write_tiny
+
+
+@pytest.fixture
+def recipe(demo):
+    sampling = demo.evaluate.sampling.model_copy(
+        update={"temperature": 1.0, "samples": 1, "max_tokens": 40, "part_size": 3}
+    )
+    section = demo.evaluate.model_copy(
+        update={"sampling": sampling, "seeds": [1, 2], "greedy": True, "resamples": 100}
+    )
+    model = demo.model.model_copy(update={"path": "tiny"})
+    return demo.model_copy(update={"evaluate": section, "model": model})
+
+
+@pytest.fixture
+def tops(tmp_path):
+    folder = tmp_path / "tops"
+    write_tiny(folder)
+    write_card(folder, efforts=False)
+    return folder
+
+
+@pytest.fixture
+def tag(tmp_path, demo):
+    folder = tmp_path / "tag"
+    write_tiny(folder)
+    write_card(folder, efforts=True)
+    template = folder / "chat_template.jinja"
+    template.write_text(with_efforts(template.read_text(), demo.efforts))
+    return folder
+
+
+def test_every_model_is_tested_and_reported(recipe, sums_folder, tops, tag, tmp_path):
+    inputs = {"problems": sums_folder, "tops": tops, "tag": tag}
+    output = tmp_path / "evaluate"
+    record = run_stage("evaluate", recipe, "evaluate", inputs, output)
+    replies = pl.concat(
+        scan(path, EVALUATED).collect() for path in sorted((output / "verdicts").glob("*.parquet"))
+    )
+    keys = ["model", "effort", "temperature", "seed", "problem_id", "sample"]
+    assert not replies.select(keys).is_duplicated().any()
+    ways = replies.group_by("model", "effort", "temperature", "seed").len()
+    expected = {
+        (model, effort, temperature, seed, 4)
+        for model, efforts in [
+            ("base", [None]),
+            ("tag", ["low", "medium", "high"]),
+            ("tops", [None]),
+        ]
+        for effort in efforts
+        for temperature, seed in [(1.0, 1), (1.0, 2), (0.0, 0)]
+    }
+    assert set(ways.iter_rows()) == expected
+    assert record["kept"] == replies.height == 60
+
+    report = json.loads((output / "report.json").read_text())
+    assert [(m["name"], m["effort"]) for m in report["models"] if m["temperature"] == 0] == [
+        ("base", None), ("tag", "low"), ("tag", "medium"), ("tag", "high"), ("tops", None)
+    ]  # fmt: skip
+    for model in report["models"]:
+        chosen = replies.filter(
+            pl.col("model") == model["name"],
+            pl.col("effort").eq_missing(pl.lit(model["effort"])),
+            pl.col("temperature") == model["temperature"],
+        )
+        right = chosen.filter(pl.col("verdict") == "right").height
+        assert model["accuracy"] == pytest.approx(right / chosen.height)
+        assert model["thinking_tokens"] == pytest.approx(chosen["thinking_tokens"].mean())
+    assert report["stages"][-1]["name"] == "evaluate"
+    assert report["stages"][-1]["kept"] == 60
+    assert (output / "report.html").read_text().startswith("<!doctype html>")
+    # The tiny base solves sums of two numbers, greedily and unasked.
+    assert report["models"][1]["accuracy"] > 0.5
+
+
+def test_replies_and_verdicts_of_an_earlier_attempt_are_kept(recipe, sums_folder, tops, tmp_path):
+    inputs = {"problems": sums_folder, "tops": tops}
+    output = tmp_path / "evaluate"
+    work = Work(recipe, recipe.evaluate, inputs, {}, output, "evaluate")
+    run(work)
+    untouched = output / "replies" / "tops-none-t0-s0" / "part-00000.parquet"
+    marked = scan(untouched, TRAJECTORY).collect().with_columns(text=pl.lit("kept as it was"))
+    write_part(marked, untouched, TRAJECTORY)
+    lost = output / "replies" / "tops-none-t1-s2" / "part-00001.parquet"
+    before = lost.read_bytes()
+    lost.unlink()
+    (output / "verdicts" / "tops.parquet").unlink()
+    base = (output / "verdicts" / "base.parquet").stat().st_mtime_ns
+    run(work)
+    assert lost.read_bytes() == before
+    verdicts = scan(output / "verdicts" / "tops.parquet", EVALUATED).collect()
+    kept = verdicts.filter(pl.col("text") == "kept as it was")
+    assert kept.select("temperature", "seed").unique().rows() == [(0.0, 0)]
+    assert kept.height == marked.height
+    assert verdicts.height == 12
+    assert (output / "verdicts" / "base.parquet").stat().st_mtime_ns == base
+
+
+def test_progress_counts_all_models_together(
+    recipe, sums_folder, tops, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.setenv("Z1_PROGRESS", "lines")
+    inputs = {"problems": sums_folder, "tops": tops}
+    run(Work(recipe, recipe.evaluate, inputs, {}, tmp_path / "out", "evaluate"))
+    lines = [line for line in capfd.readouterr().out.splitlines() if "z1_progress" in line]
+    counts = [json.loads(line) for line in lines]
+    assert {count["total"] for count in counts} == {24}
+    done = [count["done"] for count in counts]
+    assert done == sorted(done)
+    assert done[-1] == 24
+
+
+def test_ways_of_sampling(recipe, tag):
+    section = recipe.evaluate
+    cells = list_cells("tag", str(tag), section)
+    assert [(c.temperature, c.seed, c.effort) for c in cells] == [
+        (temperature, seed, effort)
+        for temperature, seed in [(1.0, 1), (1.0, 2), (0.0, 0)]
+        for effort in ("low", "medium", "high")
+    ]
+    assert len({c.folder() for c in cells}) == len(cells)
+    sampled = section.model_copy(update={"greedy": False, "seeds": [3, 3]})
+    assert [c.folder() for c in list_cells("base", recipe.model, sampled)] == ["base-none-t1-s3"]
+    greedy = section.sampling.model_copy(update={"temperature": 0.0})
+    only = section.model_copy(update={"sampling": greedy})
+    assert [c.folder() for c in list_cells("base", recipe.model, only)] == ["base-none-t0-s0"]
+
+
+def test_several_samples_of_one_seed_stay_apart(recipe, sums_folder, tmp_path):
+    sampling = recipe.evaluate.sampling.model_copy(update={"samples": 2})
+    section = recipe.evaluate.model_copy(update={"sampling": sampling})
+    changed = recipe.model_copy(update={"evaluate": section})
+    run(Work(changed, section, {"problems": sums_folder}, {}, tmp_path, "evaluate"))
+    found = scan(tmp_path / "verdicts" / "base.parquet", EVALUATED).collect()
+    counts = found.group_by("temperature", "seed", "sample").len()
+    assert set(counts.iter_rows()) == {
+        (1.0, 1, 0, 4), (1.0, 1, 1, 4), (1.0, 2, 0, 4), (1.0, 2, 1, 4), (0.0, 0, 0, 4)
+    }  # fmt: skip
+    written = pl.concat(
+        scan(tmp_path / "replies" / f"base-none-t1-s{seed}", TRAJECTORY)
+        .collect()
+        .with_columns(seed=pl.lit(seed, pl.Int64))
+        for seed in (1, 2)
+    )
+    keys = ["problem_id", "seed", "sample", "text"]
+    sampled = found.filter(pl.col("temperature") == 1)
+    assert sampled.select(keys).sort(keys).equals(written.select(keys).sort(keys))
+
+
+def test_a_model_given_as_base_replaces_the_recipes(recipe, sums_folder, tmp_path):
+    section = recipe.evaluate.model_copy(update={"seeds": [1], "greedy": False})
+    missing = recipe.model.model_copy(update={"path": str(tmp_path / "nowhere")})
+    changed = recipe.model_copy(update={"evaluate": section, "model": missing})
+    work = Work(changed, section, {"problems": sums_folder}, {}, tmp_path / "out", "evaluate")
+    with pytest.raises(InputError, match="nowhere"):
+        run(work)
+    given = {"problems": sums_folder, "base": MODEL}
+    assert run(Work(changed, section, given, {}, tmp_path / "out", "evaluate")).kept == 4
+
+
+def test_wrong_inputs_are_named(recipe, sums_folder, tops, tmp_path):
+    def attempt(inputs):
+        return run(Work(recipe, recipe.evaluate, inputs, {}, tmp_path / "out", "evaluate"))
+
+    with pytest.raises(InputError, match="'problems'"):
+        attempt({"tops": tops})
+    with pytest.raises(InputError, match=r"'tosp'.*iter-sft"):
+        attempt({"problems": sums_folder, "tosp": tops})
+    empty = tmp_path / "empty"
+    shutil.copytree(sums_folder, empty)
+    write_part([], empty / "evaluation.parquet", PROBLEM)
+    with pytest.raises(InputError, match=r"problems\.splits\.evaluation"):
+        attempt({"problems": empty, "tops": tops})

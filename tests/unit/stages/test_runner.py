@@ -1,0 +1,147 @@
+"""The stage runner: skipping, going on, locking, and leaving earlier outputs alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from z1 import stages
+from z1.errors import InputError
+from z1.recipe import EffortPrompts
+from z1.stages import code_digest, find_section, read_record, run_stage
+
+OPTIONS = {"split": "seed", "efforts": "all"}
+
+
+@pytest.fixture
+def generate(demo, sums_folder, tmp_path):
+    """Run the scripted teacher over the seed split; return the output's record."""
+
+    def run(recipe=demo, options=OPTIONS):
+        inputs = {"problems": sums_folder}
+        return run_stage("generate", recipe, "teacher", inputs, tmp_path / "seed-replies", options)
+
+    return run
+
+
+def with_slip(recipe, slip):
+    return recipe.model_copy(update={"teacher": recipe.teacher.model_copy(update={"slip": slip})})
+
+
+def test_the_record_says_what_was_done(generate, tmp_path):
+    record = generate()
+    assert record == json.loads((tmp_path / "seed-replies" / "stage.json").read_text())
+    assert (record["stage"], record["step"], record["kept"]) == ("generate", "seed-replies", 12)
+    assert record["parents"][0]["step"] == "problems"
+    assert not (tmp_path / "seed-replies.partial").exists()
+
+
+def test_an_unchanged_step_is_not_run_again(generate, tmp_path):
+    generate()
+    part = tmp_path / "seed-replies" / "part-00000.parquet"
+    before = part.stat().st_mtime_ns
+    generate()
+    assert part.stat().st_mtime_ns == before
+
+
+def test_what_it_depends_on_runs_it_again(generate, demo, sums_folder):
+    keys = [generate()["key"]]
+    keys.append(generate(with_slip(demo, 0.5))["key"])
+    other = demo.model_copy(update={"efforts": EffortPrompts(low="a", medium="b", high="c")})
+    keys.append(generate(other)["key"])
+    keys.append(generate(demo.model_copy(update={"seed": 1}))["key"])
+    keys.append(generate(options={"split": "train", "efforts": "all"})["key"])
+    (sums_folder / "seed.parquet").write_bytes((sums_folder / "train.parquet").read_bytes())
+    keys.append(generate()["key"])
+    assert len(set(keys)) == len(keys)
+
+
+def test_what_it_does_not_depend_on_leaves_it(generate, demo):
+    key = generate()["key"]
+    training = demo.train.model_copy(
+        update={"tops": demo.train.tops.model_copy(update={"epochs": 9})}
+    )
+    assert generate(demo.model_copy(update={"train": training, "name": "other"}))["key"] == key
+
+
+def test_an_error_leaves_the_earlier_output(generate, demo, tmp_path, sums_folder):
+    record = generate()
+    (sums_folder / "train.parquet").unlink()
+    with pytest.raises(InputError):
+        generate(options={"split": "train", "efforts": "all"})
+    assert read_record(tmp_path / "seed-replies") == record
+
+
+def test_another_attempts_leftovers_do_not_count(generate, tmp_path):
+    partial = tmp_path / "seed-replies.partial"
+    partial.mkdir()
+    (partial / ".key").write_text("of another recipe")
+    (partial / "part-00000.parquet").write_bytes(b"rubbish")
+    assert generate()["kept"] == 12
+
+
+def test_two_processes_never_write_one_output(demo, sums_folder, tmp_path):
+    code = f"""
+from pathlib import Path
+from z1.recipe import load_recipe, find_recipe
+from z1.stages import run_stage
+folder = Path({str(tmp_path)!r})
+inputs = {{"problems": Path({str(sums_folder)!r})}}
+print(run_stage("generate", load_recipe(find_recipe("demo")), "teacher", inputs,
+                folder / "out", {OPTIONS!r})["kept"])
+"""
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    outputs = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert [output.splitlines()[-1] for output in outputs] == ["12", "12"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "section", "message"),
+    [("generat", "teacher", "generat: no such stage"), ("generate", "train.x", "no such section")],
+)
+def test_wrong_names_are_named(demo, tmp_path, stage, section, message):
+    with pytest.raises(InputError, match=message):
+        run_stage(stage, demo, section, {}, tmp_path / "out")
+
+
+def test_a_missing_input_is_named(demo, tmp_path):
+    inputs = {"problems": tmp_path / "nowhere"}
+    with pytest.raises(InputError, match="nowhere: no such file"):
+        run_stage("generate", demo, "teacher", inputs, tmp_path / "out", OPTIONS)
+
+
+def test_sections_are_found_by_key(demo):
+    assert find_section(demo, "train.iter_dpo").beta == demo.train.iter_dpo.beta
+
+
+def test_code_counts_where_it_is_used(tmp_path, monkeypatch):
+    package = tmp_path / "z1"
+    for name, source in {
+        "stages/generate.py": "def run():\n    from z1.engines import x\n",
+        "stages/verify.py": "import z1.verifiers.math\n",
+        "engines/x.py": "from z1.records import y\n",
+        "verifiers/math.py": "",
+        "verifiers/choice.py": "",
+        "records.py": "",
+    }.items():
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    monkeypatch.setattr(stages, "_PACKAGE", package)
+
+    def changed(name):
+        before = [code_digest(f"z1.stages.{stage}") for stage in ("generate", "verify")]
+        with Path(package / name).open("a") as file:
+            file.write("# changed\n")
+        after = [code_digest(f"z1.stages.{stage}") for stage in ("generate", "verify")]
+        return [old != new for old, new in zip(before, after, strict=True)]
+
+    assert changed("records.py") == [True, False]
+    assert changed("engines/x.py") == [True, False]
+    assert changed("verifiers/choice.py") == [False, True]

@@ -1,0 +1,186 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from z1.cli import main
+from z1.recipe import Recipe
+
+COMMANDS = [
+    ["run"],
+    ["stage"],
+    ["verify"],
+    ["recipe"],
+    ["recipe", "check"],
+    ["recipe", "keys"],
+    ["problems"],
+    ["problems", "check"],
+    ["tiny-base"],
+]
+
+
+def z1(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "z1.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def own_problems(tmp_path: Path, demo: Recipe) -> Path:
+    """The demo's recipe on forty sums from a file."""
+    rows = [{"prompt": f"{i} + 27", "answer": i + 27, "verifier": "math"} for i in range(10, 50)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    content = demo.model_dump(mode="json") | {"name": "mine"}
+    content["problems"] = {
+        "sources": [{"kind": "file", "path": "sums.jsonl"}],
+        "splits": {"evaluation": 0.25, "seed": 0.25, "train": 0.25, "iteration": 0.25},
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["torch", "transformers", "trl", "kfp", "polars", "datasets", "matplotlib", "pydantic"]
+    code = (
+        "import sys; from z1.cli import main; main(['--help'], standalone_mode=False);"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help(command):
+    done = CliRunner().invoke(main, [*command, "--help"])
+    assert done.exit_code == 0
+    assert len(done.output.splitlines()) > 4
+
+
+def test_wrong_recipe_is_one_error_with_every_mistake_and_code_2(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: x\nsed: 1\nseed: high\n")
+    done = z1("recipe", "check", path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {path}")
+    assert "sed: unknown key" in done.stderr
+    assert "seed: " in done.stderr.replace("sed: ", "")
+    assert "Traceback" not in done.stderr
+
+
+def test_built_in_recipe_has_no_mistakes():
+    done = CliRunner().invoke(main, ["recipe", "check", "demo"])
+    assert done.exit_code == 0
+    assert "demo.yaml: no mistakes" in done.output
+
+
+@pytest.mark.parametrize(
+    "command", [["run", "nowhere"], ["recipe", "check", "nowhere.yaml"]], ids=lambda c: c[0]
+)
+def test_missing_recipe_is_named(command):
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: nowhere")
+    assert "demo" in done.stderr  # what there is instead
+
+
+def test_recipe_keys_shows_types_defaults_and_meanings():
+    output = CliRunner().invoke(main, ["recipe", "keys"]).output
+    assert (
+        "select.min_gap: whole number (at least 0); default: 300\n"
+        "    Seed set: least difference in tokens between any two of a problem's three replies.\n"
+    ) in output
+
+
+def test_stage_runs_by_hand_and_is_not_run_twice(tmp_path, own_problems):
+    arguments = ["stage", "problems", "--recipe", str(own_problems), "--section", "problems"]
+    arguments += ["--output", str(tmp_path / "problems")]
+    first = CliRunner().invoke(main, arguments)
+    assert first.exit_code == 0, first.output
+    assert "problems: kept 40, dropped 0" in first.output
+    written = (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns
+    assert CliRunner().invoke(main, arguments).output == first.output
+    assert (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns == written
+
+
+def test_stage_takes_inputs_and_options_by_name(tmp_path, own_problems):
+    recipe = ["--recipe", str(own_problems)]
+    made = ["stage", "problems", *recipe, "--section", "problems"]
+    CliRunner().invoke(main, [*made, "--output", str(tmp_path / "problems")])
+    asked = ["stage", "generate", *recipe, "--section", "teacher"]
+    asked += ["--input", f"problems={tmp_path / 'problems'}", "--option", "efforts=all"]
+    asked += ["--option", "split=seed", "--output", str(tmp_path / "replies")]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "replies" / "stage.json").read_text())
+    assert record["kept"] > 0
+    assert record["parents"][0]["step"] == "problems"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "bake"}, "bake: no such stage"),
+        ({"--section": "train.best"}, "train.best: the recipe has no such section"),
+        ({"--input": "problems"}, "'problems' is not NAME=VALUE"),
+        ({"--input": "problems=nowhere"}, "nowhere: no such file or folder"),
+    ],
+    ids=["stage", "section", "form", "path"],
+)
+def test_wrong_stage_arguments_are_named(tmp_path, change, message):
+    given = {"--recipe": "demo", "--section": "problems", "--output": str(tmp_path / "out")}
+    name = change.pop("name", "problems")
+    pairs = [word for pair in (given | change).items() for word in pair]
+    done = CliRunner().invoke(main, ["stage", name, *pairs])
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_verify_checks_any_replies_in_order(tmp_path):
+    replies = tmp_path / "replies.jsonl"
+    rows = [
+        {"verifier": "math", "answer": "1/2", "text": "So it is \\boxed{0.5}.", "mine": 1},
+        {"verifier": "choice", "answer": "B", "text": "The answer is C."},
+        {"verifier": "exact", "answer": "61", "text": "23+45=68\n68-7=61\n61"},
+    ]
+    replies.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = CliRunner().invoke(main, ["verify", str(replies), "-o", str(tmp_path / "out.jsonl")])
+    assert done.exit_code == 0, done.output
+    verdicts = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [verdict["verdict"] for verdict in verdicts] == ["right", "wrong", "right"]
+    assert verdicts[0]["mine"] == 1
+
+
+def test_broken_replies_leave_earlier_verdicts_as_they_were(tmp_path):
+    (tmp_path / "replies.jsonl").write_text('{"verifier": "exact", "answer": "1"\n')
+    (tmp_path / "out.jsonl").write_text("earlier\n")
+    done = z1("verify", "replies.jsonl", "-o", "out.jsonl", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: replies.jsonl")
+    assert "1" in done.stderr.splitlines()[0]
+    assert (tmp_path / "out.jsonl").read_text() == "earlier\n"
+
+
+def test_problems_check_counts_good_answers_and_names_bad_ones(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    good = {"prompt": "2+2", "answer": "4", "verifier": "math"}
+    path.write_text(json.dumps(good) + "\n")
+    assert "1 problems" in CliRunner().invoke(main, ["problems", "check", str(path)]).output
+    bad = {"prompt": "Which?", "answer": "not a letter", "verifier": "choice"}
+    path.write_text(json.dumps(good) + "\n" + json.dumps(bad) + "\n")
+    done = CliRunner().invoke(main, ["problems", "check", str(path)])
+    assert done.exit_code == 2
+    assert "2" in done.stderr
+
+
+def test_tiny_base_is_an_ordinary_model_folder(tmp_path):
+    folder = tmp_path / "tiny"
+    assert CliRunner().invoke(main, ["tiny-base", str(folder)]).exit_code == 0
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen2"
+    assert list(folder.glob("*.safetensors"))
+    assert CliRunner().invoke(main, ["tiny-base", str(folder)]).exit_code == 2

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from z1.errors import InputError
+from z1.recipe import find_recipe, load_recipe, parse_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture
+def content():
+    return yaml.safe_load((RECIPES / "demo.yaml").read_text())
+
+
+def test_every_mistake_is_named_at_once(content):
+    content["sede"] = 1
+    content["generate"]["max_tokens"] = "many"
+    content["select"]["min_gap"] = -1
+    del content["train"]["tag"]["epochs"]
+    with pytest.raises(InputError) as caught:
+        parse_recipe(content, "my.yaml", Path())
+    message = str(caught.value)
+    assert message.startswith("my.yaml: 5 mistake(s)")
+    for key in ("sede: unknown key", "  generate.max_tokens", "select.min_gap", "train.tag.epochs"):
+        assert key in message
+
+
+def test_a_mistake_in_a_source_names_its_place(content):
+    content["problems"]["sources"][1]["cuont"] = 3
+    with pytest.raises(InputError, match=r"problems\.sources\.1\.cuont: unknown key"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+@pytest.mark.parametrize(
+    ("teacher", "needs"),
+    [({"engine": "file"}, "replies"), ({"engine": "transformers"}, "model")],
+)
+def test_a_teacher_without_what_it_needs_is_refused(content, teacher, needs):
+    content["teacher"] = teacher
+    with pytest.raises(InputError, match=needs):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_shares_beyond_the_whole_are_refused(content):
+    content["problems"]["splits"]["train"] = 0.9
+    with pytest.raises(InputError, match=r"add up to 1\.4"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_paths_are_taken_from_the_recipes_folder(content, tmp_path):
+    content["problems"]["sources"] = [{"kind": "file", "path": "mine.jsonl"}]
+    content["teacher"] = {"engine": "file", "replies": "replies.jsonl"}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+    recipe = load_recipe(tmp_path / "r.yaml")
+    assert recipe.problems.sources[0].path == tmp_path / "mine.jsonl"
+    assert recipe.teacher.replies == tmp_path / "replies.jsonl"
+
+
+def test_what_is_no_recipe_is_one_clear_error(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(InputError, match="not YAML"):
+        load_recipe(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(InputError, match=r"list\.yaml"):
+        load_recipe(tmp_path / "list.yaml")
+    with pytest.raises(InputError, match=r"nowhere.*demo"):
+        find_recipe("nowhere")
+
+
+def test_the_built_in_recipe_is_found_by_name():
+    assert load_recipe(find_recipe("demo")).name == "demo"

@@ -1,0 +1,46 @@
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from z1.tiny.make import write_sum
+from z1.tiny.sums import parse_sum, solve
+
+terms = st.lists(st.integers(-999, 999).filter(bool), min_size=2, max_size=8)
+
+
+@given(terms)
+def test_a_sum_is_read_as_it_is_written(numbers):
+    assert parse_sum(f"Calculate {write_sum(numbers)}.") == numbers
+
+
+@pytest.mark.parametrize("prompt", ["", "What is 5?", "1 + 2 or 3 + 4?", "x + y"])
+def test_what_is_not_one_sum_is_refused(prompt):
+    assert parse_sum(prompt) is None
+
+
+@given(terms, st.sampled_from(["low", "medium", "high"]), st.integers(0, 2**32))
+def test_without_slips_every_line_is_true(numbers, effort, seed):
+    lines = solve(numbers, effort, random.Random(seed)).splitlines()
+    assert int(lines[-1]) == sum(numbers)
+    steps = [line for line in lines if "=" in line]
+    for step in steps:
+        left, right = step.split("=")
+        first, second = re.fullmatch(r"(-?\d+)([+-]\d+)", left).groups()
+        assert int(first) + int(second) == int(right)
+    passes = {"low": 0, "medium": 1, "high": 2}[effort]
+    assert len(steps) == passes * (len(numbers) - 1)
+
+
+def test_high_effort_goes_on_until_two_passes_agree():
+    rng = random.Random(0)
+    replies = [solve([23, 45, 61], "high", rng, slip=0.3) for _ in range(300)]
+    medium = [solve([23, 45, 61], "medium", rng, slip=0.3) for _ in range(300)]
+    assert any("again" in reply for reply in replies)
+    assert _right(replies) > _right(medium) + 30
+
+
+def _right(replies):
+    return sum(reply.splitlines()[-1] == "129" for reply in replies)

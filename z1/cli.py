@@ -1,0 +1,220 @@
+"""The command line, ``z1``. Each command imports what it needs when it runs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from z1.errors import InputError
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_WRONG_INPUT = 2
+_STOPPED = 130
+
+
+class _Commands(click.Group):
+    """Commands whose wrong input becomes one message and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(_WRONG_INPUT)
+
+
+class _Pair(click.ParamType[tuple[str, str]]):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        name, sign, content = str(value).partition("=")
+        if not (name and sign and content):
+            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+        return name, content
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="z1")
+def main() -> None:
+    """Turn a reasoning model into one that thinks only as long as a problem needs.
+
+    \b
+    Start here:
+      z1 run demo          the whole TOPS pipeline on a tiny model, on this machine
+      z1 recipe keys       all that a recipe can say
+    """
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--output", type=_FOLDER, default=Path("runs"), help="Folder of all runs. [runs]")
+def run(recipe: str, output: Path) -> None:
+    """Run the TOPS pipeline of RECIPE, a file or the name of a built-in recipe.
+
+    Everything goes to the folder OUTPUT/NAME, NAME being the recipe's name: a folder a step, the
+    log, and at the end report.html and report.json. What is there already of an unchanged recipe
+    is not made again, and a run that was cut off goes on where it stopped.
+
+    \b
+    Example:
+      z1 run demo
+      z1 run mine.yaml --output /data/runs
+    """
+    from z1.recipe import find_recipe
+    from z1.run import RunError, run_recipe
+
+    try:
+        run_recipe(find_recipe(recipe), output)
+    except RunError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(_STOPPED)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--recipe", required=True, help="A file, or the name of a built-in recipe.")
+@click.option("--section", required=True, help="Key of the step's section, such as train.tops.")
+@click.option("--input", "inputs", type=_Pair(), multiple=True, help="NAME=PATH; may be repeated.")
+@click.option("--option", "options", type=_Pair(), multiple=True, help="NAME=VALUE; likewise.")
+@click.option(
+    "--output", type=_FOLDER, required=True, help="Folder to write; also the step's name."
+)
+def stage(
+    name: str,
+    recipe: str,
+    section: str,
+    inputs: tuple[tuple[str, str], ...],
+    options: tuple[tuple[str, str], ...],
+    output: Path,
+) -> None:
+    """Run one stage by hand.
+
+    NAME is problems, generate, verify, select, sft, dpo or evaluate. Inputs are folders that other
+    stages wrote. An output that is there already, made of the same inputs, is not made again.
+
+    \b
+    Inputs and options of each stage:
+      problems   (none)
+      generate   problems, model      split=SPLIT efforts=all|none
+      verify     replies, problems
+      select     replies, problems, seed      rule=seed|shortest|random|pairs
+      sft        examples, model
+      dpo        pairs, model
+      evaluate   problems, tag, random, tops, iter-sft, iter-dpo
+
+    \b
+    Example:
+      z1 stage problems --recipe demo --section problems --output out/problems
+      z1 stage generate --recipe demo --section teacher --input problems=out/problems \\
+        --option split=seed --option efforts=all --output out/seed-replies
+    """
+    from z1.recipe import find_recipe, load_recipe
+    from z1.stages import run_stage
+
+    paths = {key: Path(path) for key, path in inputs}
+    loaded = load_recipe(find_recipe(recipe))
+    record = run_stage(name, loaded, section, paths, output, dict(options))
+    click.echo(f"{output}: kept {record['kept']}, dropped {record['dropped']}")
+    for reason, count in record["reasons"].items():
+        if count:
+            click.echo(f"  {count} {reason}")
+
+
+@main.command()
+@click.argument("replies", type=_FILE)
+@click.option("-o", "--output", type=_FILE, required=True, help="JSONL file to write.")
+def verify(replies: Path, output: Path) -> None:
+    """Check the replies in a JSONL file, whoever wrote them.
+
+    Each line of REPLIES has verifier (math, choice, exact or procedural), answer and text. Each
+    line written is the same with two more keys: verdict (right, wrong, or error where the verifier
+    itself failed) and reason.
+
+    \b
+    Example:
+      echo '{"verifier": "math", "answer": "1/2", "text": "It is $0.5$."}' > replies.jsonl
+      z1 verify replies.jsonl -o verdicts.jsonl
+    """
+    from z1.verifiers.files import verify_file
+
+    verify_file(replies, output)
+
+
+@main.group()
+def recipe() -> None:
+    """Check a recipe, or see what one can say."""
+
+
+@recipe.command("check")
+@click.argument("file")
+def recipe_check(file: str) -> None:
+    """Check FILE and explain all mistakes in it at once.
+
+    \b
+    Example:
+      z1 recipe check mine.yaml
+    """
+    from z1.recipe import find_recipe, load_recipe
+
+    path = find_recipe(file)
+    load_recipe(path)
+    click.echo(f"{path}: no mistakes")
+
+
+@recipe.command("keys")
+def recipe_keys() -> None:
+    """Show every key of a recipe: its type, default and meaning."""
+    from z1.recipe_keys import list_keys
+
+    for key in list_keys():
+        click.echo(f"{click.style(key.name, bold=True)}: {key.type}; {key.default}")
+        if key.meaning:
+            click.echo(f"    {key.meaning}")
+
+
+@main.group()
+def problems() -> None:
+    """Look after files of problems."""
+
+
+@problems.command("check")
+@click.argument("file", type=_FILE)
+def problems_check(file: Path) -> None:
+    """Run each problem's reference answer through its own verifier.
+
+    FILE is JSONL or Parquet with prompt, answer, verifier and optionally id and difficulty.
+
+    \b
+    Example:
+      z1 problems check mine.jsonl
+    """
+    from z1.problems.check import check_file
+
+    count = check_file(file)
+    click.echo(f"{file}: {count} problems; every answer passes its verifier")
+
+
+@main.command("tiny-base")
+@click.argument("folder", type=_FOLDER)
+def tiny_base(folder: Path) -> None:
+    """Write the tiny base model to FOLDER, as an ordinary Hugging Face model.
+
+    \b
+    Example:
+      z1 tiny-base tiny
+    """
+    from z1.tiny import write_tiny
+
+    write_tiny(folder)
+    click.echo(f"{folder}: the tiny base model")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Evaluation: what verified replies say of a model, with honest intervals, and the report of a run.
+
+``metrics`` turns verified replies into figures, ``bootstrap`` puts an interval around the
+difference of two models, ``comparison`` holds TOPS against its baseline, ``report`` joins all that
+with the records of the stages into ``report.json``, and ``page`` and ``plots`` make of that the
+page a person reads.
+"""
+
+MODELS = {
+    "base": "Base",
+    "tag": "Tag",
+    "random": "Random-right",
+    "tops": "TOPS",
+    "iter-sft": "Iter-SFT",
+    "iter-dpo": "Iter-DPO",
+}
+"""The models of a TOPS run, in the order of the report, and how people read their names."""

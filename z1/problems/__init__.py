@@ -1,0 +1,85 @@
+"""Where problems come from: a file for each kind of source, and what is done with all of them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any
+
+import polars as pl
+
+from z1.problems.files import read_file
+from z1.problems.huggingface import read_huggingface
+from z1.problems.procedural import read_procedural
+from z1.problems.splits import divide, split_point
+from z1.recipe import Problems
+from z1.records import PROBLEM, normalise_prompt
+
+Reader = Callable[[Any, str], tuple[pl.DataFrame, Counter[str]]]
+
+SOURCES: dict[str, Reader] = {
+    "file": read_file,
+    "huggingface": read_huggingface,
+    "procedural": read_procedural,
+}
+"""A reader takes a source of its kind and the source's key in the recipe; it returns the problems
+as ``rows.ROWS`` and how many were left out, by reason."""
+
+
+def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
+    """Read all sources and divide their problems; return those in a split, and what was left out.
+
+    The rows are Problem rows with three more columns: ``split``, the ``kind`` of source, and
+    ``where`` the problem stands, for messages. Prompts are distinct, and so are ids: a problem
+    without an id is named after its source and prompt, and where two sources use one id, the
+    later problem's gets a suffix from its prompt.
+
+    Raises InputError where a source is wrong.
+    """
+    found: list[pl.DataFrame] = []
+    dropped: Counter[str] = Counter()
+    for number, source in enumerate(section.sources):
+        rows, left_out = SOURCES[source.kind](source, f"problems.sources.{number}")
+        dropped += left_out
+        if source.count is not None:
+            rows, beyond = _take(rows, source.count)
+            dropped["beyond the source's count"] += beyond
+        found.append(
+            rows.with_columns(
+                pl.lit(source.kind).alias("kind"),
+                pl.lit(source.split, pl.String).alias("pinned"),
+                pl.coalesce("difficulty", pl.lit(source.difficulty, pl.String)),
+            )
+        )
+    every = pl.concat(found)
+    distinct = divide(every, section.splits, section.split_seed)
+    dropped["same prompt as another problem"] += len(every) - len(distinct)
+    divided = distinct.filter(pl.col("split").is_not_null())
+    dropped["outside all splits"] += len(distinct) - len(divided)
+    return _name(divided).select(*PROBLEM, "split", "kind", "where"), +dropped
+
+
+def _take(rows: pl.DataFrame, count: int) -> tuple[pl.DataFrame, int]:
+    """Take the rows of ``count`` distinct prompts; also return how many rows are left out.
+
+    They are chosen by a hash of the prompt, since datasets come sorted by topic or level.
+    """
+    points = pl.Series([split_point(f"count\n{prompt}", 0) for prompt in rows["prompt"]])
+    taken = rows.filter(points.is_in(points.unique().sort().head(count).implode()))
+    return taken, len(rows) - len(taken)
+
+
+def _name(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give each problem an id of its own that stays when other problems come and go."""
+    digests = [
+        hashlib.sha256(normalise_prompt(prompt).encode()).hexdigest()[:16]
+        for prompt in rows["prompt"]
+    ]
+    stems = [PurePath(source).stem for source in rows["source"]]
+    named = rows.with_columns(
+        _digest=pl.Series(digests, dtype=pl.String), _stem=pl.Series(stems, dtype=pl.String)
+    ).with_columns(id=pl.coalesce("id", pl.format("{}-{}", "_stem", "_digest")))
+    taken = ~pl.col("id").is_first_distinct()
+    return named.with_columns(
+        id=pl.when(taken).then(pl.format("{}-{}", "id", "_digest")).otherwise("id")
+    ).drop("_digest", "_stem")

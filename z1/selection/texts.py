@@ -1,0 +1,73 @@
+"""Texts fetched for the few rows that were chosen, in memory that their length does not change.
+
+Rows are chosen on narrow columns. To put texts back, the output is cut into *buckets* of about
+equally much text; the texts are read part by part and sorted out by bucket on disk; then each
+bucket is put together alone. So it does not matter in what order replies are stored.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+BUCKET_TOKENS = 2**25
+"""About 130 MB of text."""
+SPILL_BYTES = 2**27
+_TOKENS_OF_A_ROW = 200  # what a row costs beside its reply: prompt, id
+
+
+def bucket(tokens: pl.Expr) -> pl.Expr:
+    """Return the bucket of each row, in order, from the tokens of its texts."""
+    return ((tokens + _TOKENS_OF_A_ROW).cast(pl.Int64).cum_sum() // BUCKET_TOKENS).cast(pl.UInt32)
+
+
+def sort_out(parts: Iterable[Path], column: str, wanted: pl.DataFrame, folder: Path) -> None:
+    """Copy the wanted texts of a column to files in ``folder``, by bucket.
+
+    ``wanted`` has ``row``, counted through all parts from 0, and ``bucket``. Memory holds one part
+    and at most ``SPILL_BYTES`` of texts.
+    """
+    wanted = wanted.unique().sort("row")
+    held: list[pl.DataFrame] = []
+    start = size = spills = 0
+    for part in parts:
+        height = pl.scan_parquet(part).select(pl.len()).collect().item()
+        first, end = (
+            wanted["row"].search_sorted(bound, side="left") for bound in (start, start + height)
+        )
+        if first < end:
+            here = wanted[first:end]
+            texts = pl.read_parquet(part, columns=[column]).to_series()
+            # Added to nothing, since a gathered series keeps all texts of the part in memory.
+            texts = texts.gather(here["row"] - start) + ""
+            held.append(here.with_columns(texts.alias(column)))
+            size += int(held[-1].estimated_size())
+            if size > SPILL_BYTES:
+                _spill(held, folder, spills)
+                held, size, spills = [], 0, spills + 1
+        start += height
+    _spill(held, folder, spills)
+
+
+def _spill(held: list[pl.DataFrame], folder: Path, number: int) -> None:
+    if not held:
+        return
+    for (name,), frame in pl.concat(held).partition_by("bucket", as_dict=True).items():
+        path = folder / str(name) / f"{number:05d}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.drop("bucket").write_parquet(path, compression="lz4")
+
+
+def put_back(
+    rows: pl.DataFrame, number: int, columns: Mapping[str, tuple[Path, str]]
+) -> pl.DataFrame:
+    """Add texts to the rows of one bucket.
+
+    ``columns`` gives, for each new column, the folder that ``sort_out`` filled with its texts and
+    the column of ``rows`` with their row numbers.
+    """
+    for name, (folder, key) in columns.items():
+        texts = pl.read_parquet(folder / str(number) / "*.parquet")
+        texts = texts.rename({"row": key, texts.columns[-1]: name})
+        rows = rows.join(texts, on=key, how="left", maintain_order="left")
+    return rows

@@ -1,0 +1,178 @@
+"""Test every model on the evaluation problems, and write the report of the run.
+
+Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft`` and
+``iter-dpo``; ``base`` is the recipe's own model unless it is given. The output holds
+``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
+``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
+``report.json`` and ``report.html``. Whatever of it an earlier attempt left is gone on with.
+"""
+
+import json
+import time
+from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from z1.efforts import expects_effort
+from z1.engines import open_engine, sample_parts
+from z1.errors import InputError
+from z1.evaluation import MODELS
+from z1.evaluation.metrics import EVALUATED
+from z1.evaluation.page import render_page
+from z1.evaluation.report import build_report, stage_entry
+from z1.recipe import BaseModelSection, Evaluation
+from z1.records import EFFORT, EFFORTS, PROBLEM, TRAJECTORY, VERIFIED, scan, write_bytes, write_part
+from z1.stages import Metrics, Work, read_record
+from z1.verifiers import verify_frame
+
+USES = ("name", "seed", "model")
+
+Model = str | BaseModelSection
+"""What an engine opens."""
+
+
+class Cell(NamedTuple):
+    """Replies sampled in one way, each in a folder of its own."""
+
+    model: str
+    effort: str | None
+    temperature: float
+    seed: int
+    samples: int
+
+    def folder(self) -> str:
+        """Return the name of the folder of these replies."""
+        return f"{self.model}-{self.effort or 'none'}-t{self.temperature:g}-s{self.seed}"
+
+
+def run(work: Work) -> Metrics:
+    """Sample, verify and report.
+
+    Raises InputError if there is no problem to test on, or an input is no model of a run.
+    """
+    started = time.monotonic()
+    if "problems" not in work.inputs:
+        raise InputError("evaluate needs the input 'problems', the output of the problems stage")
+    problems = scan(work.inputs["problems"] / "evaluation.parquet", PROBLEM).collect()
+    if problems.is_empty():
+        raise InputError(
+            "the evaluation split holds no problems: raise problems.splits.evaluation, or give a "
+            "source of problems `split: evaluation`"
+        )
+    models = find_models(work)
+    section: Evaluation = work.section
+    plan = {name: list_cells(name, model, section) for name, model in models.items()}
+    total = problems.height * sum(cell.samples for cells in plan.values() for cell in cells)
+    done, tables = 0, []
+    for name, cells in plan.items():
+        verdicts = work.output / "verdicts" / f"{name}.parquet"
+        if not verdicts.is_file():
+            _sample(work, models[name], cells, problems, done, total)
+            write_part(_verify(work, cells, problems), verdicts, EVALUATED)
+        done += problems.height * sum(cell.samples for cell in cells)
+        work.report(done, total)
+        tables.append(scan(verdicts, EVALUATED).collect())
+    replies = pl.concat(tables)
+
+    records = {name: read_record(path) for name, path in work.inputs.items()}
+    report = build_report(work.recipe, replies, problems, records)
+    own: dict[str, Any] = {
+        "stage": "evaluate",
+        "step": work.step,
+        "seconds": round(time.monotonic() - started, 2),
+        "kept": replies.height,
+        "dropped": 0,
+        "reasons": {},
+        "details": {"problems": problems.height, "models": list(models)},
+    }
+    report["stages"].append(stage_entry(own))
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(work.output / "report.json", text.encode())
+    write_bytes(work.output / "report.html", render_page(report).encode())
+    return Metrics(kept=replies.height, dropped={}, details=own["details"])
+
+
+def find_models(work: Work) -> dict[str, Model]:
+    """Return the folder of every model to test in the report's order; of the base, its section.
+
+    Raises InputError if an input is neither a model that z1 knows nor the problems.
+    """
+    unknown = [name for name in work.inputs if name not in ("problems", *MODELS)]
+    if unknown:
+        raise InputError(
+            f"input {unknown[0]!r}: evaluate knows no such model; it tests {', '.join(MODELS)}"
+        )
+    given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
+    given.setdefault("base", work.recipe.model)
+    return {name: given[name] for name in MODELS if name in given}
+
+
+def list_cells(name: str, model: Model, section: Evaluation) -> list[Cell]:
+    """Return how a model is sampled: every effort it knows, at every seed, and greedily."""
+    asked = isinstance(model, str) and expects_effort(model)
+    efforts: tuple[str | None, ...] = EFFORTS if asked else (None,)
+    sampling = section.sampling
+    ways: list[tuple[float, int, int]] = []
+    if sampling.temperature > 0:
+        seeds = dict.fromkeys(section.seeds)
+        ways += [(sampling.temperature, seed, sampling.samples) for seed in seeds]
+    if section.greedy or not ways:
+        ways.append((0.0, 0, 1))
+    return [Cell(name, effort, *way) for way in ways for effort in efforts]
+
+
+def _sample(
+    work: Work, model: Model, cells: list[Cell], problems: pl.DataFrame, done: int, total: int
+) -> None:
+    section: Evaluation = work.section
+    for temperature, group in groupby(cells, key=lambda cell: cell.temperature):
+        sampling = section.sampling.model_copy(update={"temperature": temperature})
+        engine = open_engine(sampling, model)
+        for cell in group:
+            requests = _requests(problems, cell)
+            folder = work.output / "replies" / cell.folder()
+            report = partial(_report_from, work, done, total)
+            sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
+            done += requests.height
+
+
+def _report_from(work: Work, before: int, total: int, done: int, _: int) -> None:
+    work.report(before + done, total)
+
+
+def _requests(problems: pl.DataFrame, cell: Cell) -> pl.DataFrame:
+    numbers = pl.Series("sample", range(cell.samples), dtype=pl.Int32).to_frame()
+    effort = pl.lit(cell.effort, dtype=EFFORT).alias("effort")
+    return problems.select(effort, problem_id="id", prompt="prompt").join(numbers, how="cross")
+
+
+def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFrame:
+    """Verify all replies of a model at once, since starting the verifiers costs seconds."""
+    # A table of replies holds each (problem, effort, sample) once, so the samples are numbered
+    # through all seeds and temperatures here, and get their own numbers back afterwards.
+    width = max(cell.samples for cell in cells)
+    parts = [
+        scan(work.output / "replies" / cell.folder(), TRAJECTORY).with_columns(
+            pl.col("sample") + place * width
+        )
+        for place, cell in enumerate(cells)
+    ]
+    places = pl.DataFrame(
+        {
+            "place": range(len(cells)),
+            "model": [cell.model for cell in cells],
+            "temperature": [cell.temperature for cell in cells],
+            "seed": [cell.seed for cell in cells],
+        },
+        schema_overrides={"place": pl.Int32},
+    )
+    verified: pl.DataFrame = verify_frame(pl.concat(parts).collect(), problems).select(
+        VERIFIED.names()
+    )
+    return (
+        verified.with_columns(place=pl.col("sample") // width, sample=pl.col("sample") % width)
+        .join(places, on="place", how="left")
+        .select(EVALUATED.names())
+    )

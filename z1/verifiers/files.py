@@ -1,0 +1,73 @@
+"""Verdicts on a JSONL file of replies, for people: what ``z1 verify`` does."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from z1.errors import InputError
+from z1.records import write_bytes
+from z1.verifiers import VERIFIERS, check_all
+
+
+def verify_file(replies: Path, output: Path) -> dict[str, int]:
+    """Check each reply of a JSONL file and write the lines with their verdicts.
+
+    A line has ``verifier``, ``answer`` and ``text``; ``verdict`` and ``reason`` (null if right) are
+    added and all else is kept. Returns how often each verdict was given.
+
+    Raises InputError that names the file and line if one is not such a reply; an earlier output
+    stays as it was.
+    """
+    rows = _read(replies)
+    verdicts = check_all([(row["verifier"], row["answer"], row["text"]) for row in rows])
+    lines = [
+        _write({**row, "verdict": verdict.verdict, "reason": verdict.reason})
+        for row, verdict in zip(rows, verdicts, strict=True)
+    ]
+    try:
+        write_bytes(output, b"".join(lines))
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error.strerror or error}") from error
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return {name: counts[name] for name in ("right", "wrong", "error")}
+
+
+def _write(row: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a character, which only JSON's escapes can carry
+        return json.dumps(row).encode() + b"\n"
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+    rows = []
+    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if line.strip():
+            rows.append(_parse(line, f"{path}:{number}"))
+    return rows
+
+
+def _parse(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{where}: not a line of JSON ({error}); write one object a line"
+        ) from error
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: must be a JSON object with verifier, answer and text")
+    for key in ("verifier", "answer", "text"):
+        if key not in row:
+            raise InputError(f"{where}: key '{key}' is missing")
+    if not isinstance(row["text"], str):
+        raise InputError(f"{where}: 'text' must be a string, the reply to check")
+    if row["verifier"] not in list(VERIFIERS):
+        raise InputError(
+            f"{where}: no verifier {row['verifier']!r}; there are {', '.join(VERIFIERS)}"
+        )
+    return row

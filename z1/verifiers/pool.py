@@ -1,0 +1,165 @@
+"""Worker processes for verifiers: as many as there are cores, each replaced when it dies.
+
+An item that outlasts the time limit takes its worker with it (see ``z1.verifiers.clock``); the
+rest of that worker's batch goes to a new one. Workers stay for the next call.
+"""
+
+import atexit
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import z1
+
+_BATCH = 32
+_ITEMS_A_WORKER = 8  # below this, one more worker costs more than it saves
+_idle: list["_Worker"] = []
+_lock = threading.Lock()
+
+
+class _Worker:
+    """A running worker process."""
+
+    def __init__(self) -> None:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the worker)
+        path = os.pathsep.join(
+            filter(None, [str(Path(z1.__file__).parent.parent), os.environ.get("PYTHONPATH")])
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "z1.verifiers.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, "PYTHONPATH": path},
+            text=True,
+            encoding="utf-8",
+        )
+        if self._read() != "ready\n":
+            self.stop()
+            self._errors.seek(0)
+            message = self._errors.read().decode(errors="replace").strip()
+            raise RuntimeError(f"a verifier process does not start: {message}")
+
+    def send(self, items: Sequence[tuple[str, Any, str]], limit: float) -> None:
+        """Hand over a batch; a worker that is dead already is noticed by ``receive``."""
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(json.dumps({"items": items, "limit": limit}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def receive(self) -> tuple[str, str | None] | None:
+        """Return the next item's verdict, or None if the worker died over it."""
+        line = self._read()
+        if not line.endswith("\n"):
+            return None
+        verdict, reason = json.loads(line)
+        return verdict, reason
+
+    def death(self, limit: float) -> str:
+        """Return why the worker died."""
+        code = self._process.wait()
+        if code == -signal.SIGALRM:
+            return f"stopped after {limit:g} s"
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"the verifier's process died ({name})"
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
+
+
+def run(
+    items: Sequence[tuple[str, Any, str]], limit: float, report: Callable[[int], None] | None
+) -> list[tuple[str, str | None]]:
+    """Check all items in worker processes; return (verdict, reason) in the items' order.
+
+    ``report`` is told how many items are done.
+    """
+    results: list[tuple[str, str | None]] = [("error", "not checked")] * len(items)
+    workers = min(len(os.sched_getaffinity(0)), -(-len(items) // _ITEMS_A_WORKER))
+    size = max(1, min(_BATCH, -(-len(items) // (4 * workers)) if workers else 1))
+    batches: queue.SimpleQueue[range] = queue.SimpleQueue()
+    for start in range(0, len(items), size):
+        batches.put(range(start, min(start + size, len(items))))
+    busy: set[_Worker] = set()
+    stopping = threading.Event()
+    done = 0
+
+    def serve() -> None:
+        nonlocal done
+        worker: _Worker | None = None
+        while not stopping.is_set():
+            try:
+                batch = list(batches.get_nowait())
+            except queue.Empty:
+                break
+            while batch and not stopping.is_set():
+                worker = worker or _take(busy)
+                worker.send([items[index] for index in batch], limit)
+                checked = 0
+                while checked < len(batch) and (verdict := worker.receive()):
+                    results[batch[checked]] = verdict
+                    checked += 1
+                if checked < len(batch):  # it died over this item
+                    results[batch[checked]] = ("error", worker.death(limit))
+                    with _lock:
+                        busy.discard(worker)
+                    worker, checked = None, checked + 1
+                batch = batch[checked:]
+                with _lock:
+                    done += checked
+                    if report and not stopping.is_set():
+                        report(done)
+        if worker:
+            with _lock:
+                busy.discard(worker)
+                _idle.append(worker)
+
+    with ThreadPoolExecutor(max(1, workers)) as threads:
+        running = [threads.submit(serve) for _ in range(workers)]
+        try:
+            for future in running:
+                future.result()
+        except BaseException:
+            stopping.set()
+            with _lock:
+                for worker in busy:
+                    worker.stop()
+            raise
+    return results
+
+
+def _take(busy: set[_Worker]) -> _Worker:
+    with _lock:
+        worker = _idle.pop() if _idle else None
+    worker = worker or _Worker()
+    with _lock:
+        busy.add(worker)
+    return worker
+
+
+@atexit.register
+def close() -> None:
+    """End the workers that wait for more."""
+    with _lock:
+        while _idle:
+            _idle.pop().stop()
+
+
+os.register_at_fork(after_in_child=_idle.clear)  # a worker answers only the process it belongs to
