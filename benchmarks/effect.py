@@ -21,13 +21,15 @@ import yaml
 ROOT = Path(__file__).parent.parent
 
 
-def _sums(dataset: str, digits: int, counts: dict[int, int], **config: Any) -> list[dict[str, Any]]:
+def _sums(digits: int, counts: dict[int, int]) -> list[dict[str, Any]]:
     return [
         {
             "kind": "procedural",
-            "dataset": dataset,
+            "dataset": "basic_arithmetic",
             "config": {
-                **config,
+                "operators": ["+"],
+                "allow_parentheses": False,
+                "allow_negation": False,
                 "min_terms": terms,
                 "max_terms": terms,
                 "min_digits": digits,
@@ -44,13 +46,13 @@ def _sums(dataset: str, digits: int, counts: dict[int, int], **config: Any) -> l
 # Written down before any model was trained on any of them.
 MIXES: dict[str, tuple[str, list[dict[str, Any]] | None]] = {
     "demo": ("the demo: sums of two to six two-digit numbers, many easy, few hard", None),
-    "signs": (
-        "sums and differences of two to six two-digit numbers, as many of each length",
-        _sums("chain_sum", 2, dict.fromkeys(range(2, 7), 1200)),
+    "even": (
+        "sums of two to six two-digit numbers, as many of each length",
+        _sums(2, dict.fromkeys(range(2, 7), 1200)),
     ),
     "digits": (
-        "sums and differences of four, six and eight one-digit numbers, as many of each length",
-        _sums("chain_sum", 1, {4: 2000, 6: 2000, 8: 2000}),
+        "sums of four, six and eight one-digit numbers, as many of each length",
+        _sums(1, {4: 2000, 6: 2000, 8: 2000}),
     ),
 }
 

@@ -220,9 +220,9 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
 def _mentions(line: str) -> frozenset[str]:
     found = set()
     for match in _MENTION.finditer(line):
-        against = _AGAINST.search(line[: match.start()]) or _AGAINST_AFTER.match(
-            line[match.end() :]
-        )
+        against = _AGAINST.search(
+            line[max(0, match.start() - 40) : match.start()]
+        ) or _AGAINST_AFTER.match(line[match.end() :])
         if not against:
             found.add((match["named"] or match["bracketed"] or match["bare"]).upper())
     return frozenset(found)

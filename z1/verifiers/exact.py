@@ -118,12 +118,15 @@ _STATES = re.compile(
 _DENIES = re.compile(r"\b(?:not|never|cannot|neither|nor)\b|n['’]t\b", re.IGNORECASE)
 
 
+_LONGEST_LINE = 1000
+
+
 def _guess(text: str, reference: str) -> list[str]:
     """Read the last line of a text that does not say what its answer is."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines or gives_up(text):
         return []
-    last = lines[-1]
+    last = lines[-1][-_LONGEST_LINE:]
     forms = ["\n".join(lines[-_line_count(reference) :]), last]
     sentence = [piece for piece in re.split(r"(?<=[.!?])\s+", last) if piece][-1]
     forms.append(

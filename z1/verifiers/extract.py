@@ -28,7 +28,6 @@ class Claim:
 
 
 _THINKING = re.compile(r"<(think|thinking)>.*?</\1>", re.DOTALL | re.IGNORECASE)
-_THINKING_END = re.compile(r"^.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _THINKING_START = re.compile(r"<think(?:ing)?>.*$", re.DOTALL | re.IGNORECASE)
 # A pair of stars around words is emphasis; stars between numbers or names are arithmetic.
 _BOLD = re.compile(r"(?<![\w)*])(\*\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w(*])", re.DOTALL)
@@ -37,14 +36,18 @@ _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$\n?", re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*(?:#{1,3}|#{5,6})[ \t]+|^[ \t]*>[ \t]?", re.MULTILINE)
 
 
+_LONGEST_ENDING = 50_000  # characters; no final answer stands further from the end
+_LONGEST_ANSWER = 1000
+
+
 def spoken(text: str) -> str:
     """Return what a reply says after its thinking, if its thinking is in tags.
 
-    A reply cut off inside such tags says nothing.
+    A reply cut off inside such tags says nothing. Of a very long one only the end is returned.
     """
     text = _THINKING.sub("", text)
-    text = _THINKING_END.sub("", text)
-    return _THINKING_START.sub("", text).strip()
+    text = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
+    return _THINKING_START.sub("", text)[-_LONGEST_ENDING:].strip()
 
 
 def emphasised(text: str) -> dict[str, str]:
@@ -174,8 +177,9 @@ def _boxes(text: str) -> list[Claim]:
         else:
             end = closing_brace(text, match.end())
             content, position = text[match.end() + 1 : end], end + 1
-        if _BOX.search(content):  # a box in a box
-            content = _boxes(content)[-1].text
+        if _BOX.search(content):  # of a box in a box the inner one counts
+            position = match.end()
+            continue
         content = content.strip()
         joint = text[found[-1].end : match.start()] if found else ""
         if joint and "\n\n" not in joint and _joins(joint):
@@ -192,13 +196,17 @@ def _joins(joint: str) -> bool:
 
 
 def closing_brace(text: str, opening: int) -> int:
-    """Return where the brace that opens at ``opening`` closes, or the text's end if it does not."""
+    """Return where the brace that opens at ``opening`` closes.
+
+    One that does not close within a few answers' length ends there, or with the text.
+    """
     depth = 0
-    for match in re.compile(r"\\[{}]|[{}]").finditer(text, opening):
+    end = min(len(text), opening + 4 * _LONGEST_ANSWER)
+    for match in re.compile(r"\\[{}]|[{}]").finditer(text, opening, end):
         depth += {"{": 1, "}": -1}.get(match[0], 0)
         if depth == 0:
             return match.start()
-    return len(text)
+    return end
 
 
 _INSTEAD = re.compile(  # "5, no wait, 6"
@@ -211,7 +219,7 @@ _INSTEAD = re.compile(  # "5, no wait, 6"
 def _phrase(text: str, position: int) -> Claim | None:
     """Return the claim whose statement starts at ``position``, on that line or below it."""
     line_end = text.find("\n", position)
-    line_end = len(text) if line_end < 0 else line_end
+    line_end = min(len(text) if line_end < 0 else line_end, position + _LONGEST_ANSWER)
     line = text[position:line_end]
     if not line.strip(" \t*_$:.\\[(") or line.strip() in ("$$", "\\["):
         block = re.compile(r"[\s*_:]*(?P<in>\$\$.*?\$\$|\\\[.*?\\\]|[^\n]+)", re.DOTALL)

@@ -228,6 +228,9 @@ def _inside(text: str) -> Value | None:
     return None
 
 
+_LONGEST_LINE = 1000
+
+
 def _guess(text: str, bold: dict[str, str]) -> Value | None:
     """Read the answer of a text that does not say which it is.
 
@@ -238,7 +241,7 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and (alone := read(lines[0])) and _is_bare_name(alone):
         return alone
-    for line in reversed(lines):
+    for line in (line[-_LONGEST_LINE:] for line in reversed(lines)):
         if line in bold and not bold[line].endswith(":") and (value := _plain(bold[line])):
             return value
         if (value := _guess_line(line)) is not None:

@@ -257,8 +257,14 @@ _COMMA = r"(?:(?<!\d),|,(?!\d{3}(?!\d)))"  # not the comma of 1,234
 _OPENING, _CLOSING = "([⦃{", ")]⦄}"
 
 
+_LONGEST = 1000
+_MOST_BRACKETS = 100
+
+
 def read(source: str) -> Value | None:
-    """Read the value that a text states, or return None if it states none at all."""
+    """Read the value that a text states, or return None if it states none or is far too long."""
+    if len(source) > _LONGEST or sum(map(source.count, "([{")) > _MOST_BRACKETS:
+        return None
     text = clean(source)
     return _read(text) if text else None
 

@@ -82,11 +82,9 @@ def test_a_users_answer_that_fails_is_an_error_naming_the_line(
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_a_datasets_answer_that_fails_is_left_out(
-    demo: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_datasets_answer_that_fails_is_left_out(demo: Recipe, tmp_path: Path) -> None:
     rows = [{"problem": f"p{i}", "answer": str(i)} for i in range(40)]
-    rows[3]["answer"] = BAD_MATH
+    rows[3]["answer"] = "$$"  # no answer at all
     write(tmp_path / "train.jsonl", rows)
     source = HuggingFaceSource(kind="huggingface", path=str(tmp_path), columns="math")
     record = make(demo, tmp_path / "out", source)
@@ -94,9 +92,6 @@ def test_a_datasets_answer_that_fails_is_left_out(
     assert record["reasons"] == {"reference answer refused by its own verifier": 1}
     assert "p3" not in scan(tmp_path / "out", PROBLEM).collect()["prompt"]
     assert record["details"]["refused"][0]["where"] == f"{tmp_path}, row 4"
-
-
-BAD_MATH = "$$"
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from z1.verifiers import check_all
 from z1.verifiers.extract import claims, decide, head, sentences, spoken, unmarked
 
 
@@ -71,3 +72,12 @@ def test_sentences_and_heads() -> None:
     assert sentences("It is 2.5 m. Is it? Yes\nno") == ["It is 2.5 m.", "Is it?", "Yes", "no"]
     assert head("Paris, the capital. More") == "Paris"
     assert head("5, since 2+3=5.") == "5"
+
+
+@pytest.mark.parametrize(
+    "piece", ["a b c. ", "2+3=6\n", "the answer is not 5. ", "x ", "(", "\\boxed{", "{", "wait, "]
+)
+def test_a_very_long_reply_is_read_within_the_time_limit(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    verdicts = check_all([("math", "5", text), ("choice", "B", text), ("exact", "5", text)])
+    assert [verdict.verdict for verdict in verdicts] == ["wrong"] * 3
