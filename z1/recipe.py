@@ -7,7 +7,7 @@ is an error and never silently a default.
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,9 +24,14 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    hub_or_folder: ClassVar[tuple[str, ...]] = ()
+    """Fields with a Hugging Face id, or a folder where one of that name is beside the recipe."""
+
 
 class BaseModelSection(Section):
     """The model that every fine-tuning but the iteration starts from."""
+
+    hub_or_folder = ("path",)
 
     path: str
     """A Hugging Face model id, a model folder, or ``tiny`` for the model that ships with z1."""
@@ -55,7 +60,7 @@ class Source(Section):
     split: Literal["evaluation", "seed", "train", "iteration"] | None = None
     """Put the whole source into this split instead of dividing it by ``splits``."""
     difficulty: str | None = None
-    """Difficulty of every problem of the source, where its rows name none."""
+    """Difficulty of every problem of the source, whatever its rows say."""
 
 
 class FileSource(Source):
@@ -68,6 +73,8 @@ class FileSource(Source):
 
 class HuggingFaceSource(Source):
     """Problems from a dataset on the Hugging Face hub or a local copy of one."""
+
+    hub_or_folder = ("path",)
 
     kind: Literal["huggingface"]
     path: str
@@ -129,7 +136,8 @@ class Problems(Section):
     """Where problems come from and how they are divided."""
 
     sources: list[AnySource] = Field(min_length=1)
-    """The sources, read in order; of problems with the same prompt the first is kept."""
+    """The sources, read in order. Of problems with the same prompt the first is kept, unless
+    a copy of it is in the evaluation split, which is then kept alone."""
     splits: Splits = Splits()
     split_seed: int = 0
     """Seed of the hash that divides the problems."""
@@ -159,6 +167,8 @@ class Sampling(Section):
 class Teacher(Section):
     """Who answers the seed problems at the three efforts."""
 
+    hub_or_folder = ("model",)
+
     engine: Literal["scripted", "file", "transformers"]
     """``scripted`` writes worked sums, ``file`` takes replies that are there already."""
     model: str | None = None
@@ -183,7 +193,7 @@ class Selection(Section):
     """What is kept for training."""
 
     min_gap: int = Field(300, ge=0)
-    """Seed set: least difference in tokens between any two of a problem's three replies."""
+    """Seed set: the lengths of a problem's three replies must differ by more tokens than this."""
     with_seed: bool = True
     """Add the seed set's low replies to the thinking-optimal ones, as the paper does, and a
     random one of each seed problem's three to the random baseline."""
@@ -346,6 +356,9 @@ def _resolve(section: Any, folder: Path) -> Any:
         values = {
             name: _resolve(getattr(section, name), folder) for name in section.model_fields_set
         }
+        for name in section.hub_or_folder:
+            if (value := getattr(section, name)) and (folder / value).is_dir():
+                values[name] = str(folder / value)
         return section.model_copy(update=values)
     if isinstance(section, list):
         return [_resolve(item, folder) for item in section]

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 from z1.recipe import BaseModelSection, EffortPrompts, Sampling
-from z1.records import TRAJECTORY, write_part
+from z1.records import EFFORT, TRAJECTORY, write_part
 
 ENGINES = {"transformers": "z1.engines.transformers"}
 
@@ -47,6 +47,19 @@ def open_engine(
     """
     opened: Engine = import_module(ENGINES[sampling.engine]).open(sampling, model, efforts)
     return opened
+
+
+def build_requests(
+    problems: pl.DataFrame, efforts: Sequence[str | None], samples: int
+) -> pl.DataFrame:
+    """Return a request for each problem, effort and sample, as ``sample_parts`` takes them."""
+    asked = pl.Series("effort", efforts, dtype=EFFORT).to_frame()
+    numbers = pl.Series("sample", range(samples), dtype=pl.Int32).to_frame()
+    return (
+        problems.select(problem_id="id", prompt="prompt")
+        .join(asked, how="cross")
+        .join(numbers, how="cross")
+    )
 
 
 def sample_parts(

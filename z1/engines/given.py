@@ -1,12 +1,12 @@
 """Replies that are there already, by people or sampled elsewhere, in place of a teacher's."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from z1.errors import InputError
+from z1.jsonl import read_objects
 from z1.models import load_tokenizer
 from z1.recipe import BaseModelSection
 from z1.records import EFFORTS, normalise_prompt
@@ -26,8 +26,10 @@ def read_replies(
     ids = {normalise_prompt(p): i for i, p in problems.select("id", "prompt").iter_rows()}
     rows: list[dict[str, Any]] = []
     dropped = {"no problem of this split has the prompt": 0, "fewer than three without effort": 0}
-    for number, reply in enumerate(_read(path), start=1):
-        where = f"{path}:{number}"
+    for place, reply in read_objects(path):
+        where = f"{path}, {place}"
+        if isinstance(reply, ValueError):
+            raise InputError(f"{where}: {reply}")
         prompt, text, effort = (reply.get(name) for name in ("prompt", "text", "effort"))
         if not isinstance(prompt, str) or not isinstance(text, str):
             raise InputError(f"{where}: a reply needs 'prompt' and 'text', both text")
@@ -60,25 +62,6 @@ def read_replies(
         row["sample"] = counts.get(key, 0)
         counts[key] = row["sample"] + 1
     return rows, {reason: count for reason, count in dropped.items() if count}
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path).to_dicts()
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    replies = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            reply = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: not JSON: {error}") from error
-        if not isinstance(reply, dict):
-            raise InputError(f"{path}:{number}: not a JSON object")
-        replies.append(reply)
-    return replies
 
 
 def _rank_without_effort(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:

@@ -86,7 +86,7 @@ def selected_tokens(records: Mapping[str, Record]) -> dict[str, float]:
     for model, record in records.items():
         for parent in record["parents"]:
             if parent.get("stage") == "select":
-                found[model] = float(parent["details"]["mean_thinking_tokens"])
+                found[model] = float(parent["details"]["mean_tokens"])
     return found
 
 

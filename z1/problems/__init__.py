@@ -48,7 +48,7 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
             rows.with_columns(
                 pl.lit(source.kind).alias("kind"),
                 pl.lit(source.split, pl.String).alias("pinned"),
-                pl.coalesce("difficulty", pl.lit(source.difficulty, pl.String)),
+                difficulty=pl.coalesce(pl.lit(source.difficulty, pl.String), "difficulty"),
             )
         )
     every = pl.concat(found)

@@ -3,13 +3,14 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from z1.errors import InputError
+from z1.jsonl import read_objects
 from z1.problems.rows import ROWS, refuse
 from z1.recipe import FileSource
 from z1.verifiers import VERIFIERS
@@ -29,18 +30,18 @@ def read_problem_file(path: Path) -> pl.DataFrame:
     ``answer`` is any JSON value but null. Raises InputError that names the file and every line
     that is wrong.
     """
-    unit = "row" if path.suffix == ".parquet" else "line"
     rows: list[dict[str, str | None]] = []
     mistakes: list[str] = []
-    first_with_id: dict[str, int] = {}
-    for number, content in _contents(path):
-        where = f"{unit} {number}"
+    first_with_id: dict[str, str] = {}
+    for where, content in read_objects(path):
         try:
-            row = _read_row(content if isinstance(content, Mapping) else _parse(content))
+            if isinstance(content, ValueError):
+                raise content
+            row = _read_row(content)
             if row["id"] is not None:
-                first = first_with_id.setdefault(row["id"], number)
-                if first != number:
-                    raise ValueError(f"id {row['id']!r} is already that of {unit} {first}")
+                first = first_with_id.setdefault(row["id"], where)
+                if first != where:
+                    raise ValueError(f"id {row['id']!r} is already that of {first}")
         except ValueError as error:
             mistakes.append(f"{where}: {error}")
             continue
@@ -49,40 +50,6 @@ def read_problem_file(path: Path) -> pl.DataFrame:
     if not rows:
         raise InputError(f"{path}: there is no problem in this file")
     return pl.DataFrame(rows, schema=ROWS)
-
-
-def _contents(path: Path) -> Iterator[tuple[int, bytes | dict[str, Any]]]:
-    """Yield each line that is not blank, or each row of a table, with its number from 1."""
-    if path.suffix not in (".jsonl", ".parquet"):
-        raise InputError(f"{path}: not a .jsonl or .parquet file")
-    try:
-        if path.suffix == ".parquet":
-            yield from enumerate(pl.read_parquet(path).iter_rows(named=True), start=1)
-            return
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line.rstrip()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-
-
-def _parse(line: bytes) -> Mapping[str, Any]:
-    try:
-        content = json.loads(line.decode("utf-8-sig"), parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError("not UTF-8 text") from error
-    except RecursionError as error:
-        raise ValueError("not usable JSON: nested too deeply") from error
-    if not isinstance(content, dict):
-        raise ValueError("not a JSON object with prompt, answer and verifier")
-    return content
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"not JSON: {name} is no JSON value")
 
 
 def _read_row(content: Mapping[str, Any]) -> dict[str, str | None]:

@@ -26,7 +26,7 @@ from typing import Any
 import z1
 from z1 import progress
 from z1.errors import InputError
-from z1.recipe import BaseModelSection, Recipe, Section
+from z1.recipe import Recipe, Section
 from z1.records import write_bytes
 from z1.tiny import MODEL
 
@@ -193,6 +193,8 @@ def _closure(module: str) -> set[Path]:
         if path in found:
             continue
         found.add(path)
+        if path.suffix != ".py":
+            continue
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -211,19 +213,20 @@ def _files(module: str) -> set[Path]:
     parts = module.split(".")[1:]
     room = _PACKAGE / parts[0]
     if room.is_dir() and parts[0] != "stages":
-        return set(room.rglob("*.py"))
+        return {path for ending in (".py", ".j2") for path in room.rglob(f"*{ending}")}
     path = _PACKAGE.joinpath(*parts).with_suffix(".py")
     return {path} if path.is_file() else set()
 
 
 def _plain(value: Any) -> Any:
     """Return a section as JSON values, with each file it names joined by that file's digest."""
-    if isinstance(value, BaseModelSection):
-        folder = MODEL if value.path == "tiny" else Path(value.path)
-        digest = fingerprint(folder) if folder.is_dir() else None
-        return {**value.model_dump(mode="json"), "content": digest}
     if isinstance(value, Section):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        fields = {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        for name in value.hub_or_folder:
+            folder = MODEL if fields[name] == "tiny" else Path(fields[name] or "")
+            if fields[name] and folder.is_dir():
+                fields[name] = [fields[name], fingerprint(folder)]
+        return fields
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

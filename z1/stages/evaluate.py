@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from z1.efforts import expects_effort
-from z1.engines import open_engine, sample_parts
+from z1.engines import build_requests, open_engine, sample_parts
 from z1.errors import InputError
 from z1.evaluation import MODELS
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
 from z1.recipe import BaseModelSection, Evaluation
-from z1.records import EFFORT, EFFORTS, PROBLEM, TRAJECTORY, VERIFIED, scan, write_bytes, write_part
+from z1.records import EFFORTS, PROBLEM, TRAJECTORY, VERIFIED, scan, write_bytes, write_part
 from z1.stages import Metrics, Work, read_record
 from z1.verifiers import verify_frame
 
@@ -131,7 +131,7 @@ def _sample(
         sampling = section.sampling.model_copy(update={"temperature": temperature})
         engine = open_engine(sampling, model)
         for cell in group:
-            requests = _requests(problems, cell)
+            requests = build_requests(problems, [cell.effort], cell.samples)
             folder = work.output / "replies" / cell.folder()
             report = partial(_report_from, work, done, total)
             sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
@@ -140,12 +140,6 @@ def _sample(
 
 def _report_from(work: Work, before: int, total: int, done: int, _: int) -> None:
     work.report(before + done, total)
-
-
-def _requests(problems: pl.DataFrame, cell: Cell) -> pl.DataFrame:
-    numbers = pl.Series("sample", range(cell.samples), dtype=pl.Int32).to_frame()
-    effort = pl.lit(cell.effort, dtype=EFFORT).alias("effort")
-    return problems.select(effort, problem_id="id", prompt="prompt").join(numbers, how="cross")
 
 
 def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFrame:

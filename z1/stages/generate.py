@@ -6,12 +6,12 @@ which is ``all`` (one request at each effort) or ``none`` (asked without an effo
 
 import polars as pl
 
-from z1.engines import open_engine, sample_parts
+from z1.engines import build_requests, open_engine, sample_parts
 from z1.engines.given import read_replies
 from z1.engines.scripted import ScriptedTeacher
 from z1.errors import InputError
 from z1.recipe import Sampling, Teacher
-from z1.records import EFFORT, EFFORTS, PROBLEM, TRAJECTORY, scan, write_part
+from z1.records import EFFORTS, PROBLEM, TRAJECTORY, scan, write_part
 from z1.stages import Metrics, Work
 
 USES = ("seed", "efforts", "model")
@@ -48,9 +48,7 @@ def run(work: Work) -> Metrics:
 
 
 def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> None:
-    efforts = pl.Series(
-        "effort", EFFORTS if work.options["efforts"] == "all" else [None], dtype=EFFORT
-    )
+    efforts = EFFORTS if work.options["efforts"] == "all" else [None]
     if isinstance(section, Teacher) and section.engine == "scripted":
         requests = build_requests(problems, efforts, samples=1)
         teacher = ScriptedTeacher(section.slip, work.recipe.model)
@@ -65,13 +63,3 @@ def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> 
     requests = build_requests(problems, efforts, sampling.samples)
     engine = open_engine(sampling, model, prompts)
     sample_parts(engine, requests, work.output, work.recipe.seed, sampling.part_size, work.report)
-
-
-def build_requests(problems: pl.DataFrame, efforts: pl.Series, samples: int) -> pl.DataFrame:
-    """Return a request for each problem, effort and sample, as ``sample_parts`` takes them."""
-    numbers = pl.Series("sample", range(samples), dtype=pl.Int32).to_frame()
-    return (
-        problems.select(problem_id="id", prompt="prompt")
-        .join(efforts.to_frame(), how="cross")
-        .join(numbers, how="cross")
-    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from z1.errors import InputError
+from z1.jsonl import read_objects
 from z1.records import write_bytes
 from z1.verifiers import VERIFIERS, check_all
 
@@ -41,33 +42,24 @@ def _write(row: dict[str, Any]) -> bytes:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     rows = []
-    for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if line.strip():
-            rows.append(_parse(line, f"{path}:{number}"))
+    for place, content in read_objects(path):
+        try:
+            if isinstance(content, ValueError):
+                raise content
+            _check(content)
+        except ValueError as error:
+            raise InputError(f"{path}, {place}: {error}") from error
+        rows.append(content)
     return rows
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode())
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{where}: not a line of JSON ({error}); write one object a line"
-        ) from error
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: must be a JSON object with verifier, answer and text")
+def _check(row: dict[str, Any]) -> None:
+    """Raise ValueError that says what a line lacks."""
     for key in ("verifier", "answer", "text"):
         if key not in row:
-            raise InputError(f"{where}: key '{key}' is missing")
+            raise ValueError(f"{key} is missing")
     if not isinstance(row["text"], str):
-        raise InputError(f"{where}: 'text' must be a string, the reply to check")
+        raise ValueError(f"text must be text, the reply to check, not {row['text']!r}")
     if row["verifier"] not in list(VERIFIERS):
-        raise InputError(
-            f"{where}: no verifier {row['verifier']!r}; there are {', '.join(VERIFIERS)}"
-        )
-    return row
+        raise ValueError(f"verifier {row['verifier']!r} is not one of {', '.join(VERIFIERS)}")

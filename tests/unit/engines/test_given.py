@@ -48,10 +48,13 @@ def test_without_efforts_length_decides(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", r"replies.jsonl:2: not JSON"),
-        ("[]", r"replies.jsonl:2: not a JSON object"),
-        ('{"prompt": "1 + 2"}', r"replies.jsonl:2: .*'text'"),
-        ('{"prompt": "1 + 2", "text": "3", "effort": "max"}', r"replies.jsonl:2: effort 'max'"),
+        ("{", r"replies\.jsonl, line 2: not JSON"),
+        ("[]", r"replies\.jsonl, line 2: not a JSON object"),
+        ('{"prompt": "1 + 2"}', r"replies\.jsonl, line 2: .*'text'"),
+        (
+            '{"prompt": "1 + 2", "text": "3", "effort": "max"}',
+            r"replies\.jsonl, line 2: effort 'max'",
+        ),
     ],
 )
 def test_a_broken_line_is_named(tmp_path, line, message):

@@ -35,7 +35,7 @@ def selection(step, rule, parents, tokens):
         rule=rule,
         problems_seen=107,
         problems_kept=100,
-        mean_thinking_tokens=tokens,
+        mean_tokens=tokens,
         effort_ranks={
             "low": {"shortest": 90, "middle": 6, "longest": 4},
             "medium": {"shortest": 10, "middle": 80, "longest": 10},
