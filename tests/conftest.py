@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from z1.recipe import Recipe, load_recipe
 from z1.records import PROBLEM, SPLITS, write_part
@@ -37,3 +38,8 @@ def sums_folder(tmp_path: Path) -> Path:
         ]
         write_part(rows, folder / f"{split}.parquet", PROBLEM)
     return folder
+
+
+# The machines that run these tests are shared, so that a slow example says nothing.
+settings.register_profile("z1", deadline=None)
+settings.load_profile("z1")

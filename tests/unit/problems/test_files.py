@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from z1.errors import InputError
@@ -44,7 +44,6 @@ json_values = st.recursive(
 ).filter(lambda value: value not in ([], {}) and (not isinstance(value, str) or value.strip()))
 
 
-@settings(deadline=None)
 @given(answer=json_values)
 def test_answers_of_any_json_type_come_back_as_json(
     tmp_path_factory: pytest.TempPathFactory, answer: Any

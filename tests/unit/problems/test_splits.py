@@ -3,7 +3,7 @@
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from z1.problems.splits import divide, split_point
@@ -37,7 +37,6 @@ def splits_of(frame: pl.DataFrame) -> dict[str, Any]:
     return dict(zip(keys, frame["split"], strict=True))
 
 
-@settings(deadline=None)
 @given(st.lists(sources, max_size=4), shares(), st.integers(0, 5))
 def test_each_prompt_is_in_one_split(
     found: list[tuple[str | None, list[str]]], splits: Splits, seed: int
@@ -60,7 +59,6 @@ def expected_split(point: float, splits: Splits) -> str | None:
     return None if point > 1e-9 else SPLITS[-1]
 
 
-@settings(deadline=None)
 @given(st.lists(sources, max_size=3), st.lists(prompts), shares(), st.integers(0, 5))
 def test_problems_added_later_move_none(
     found: list[tuple[str | None, list[str]]], added: list[str], splits: Splits, seed: int
@@ -77,7 +75,6 @@ def test_problems_added_later_move_none(
         assert {prompt: after[prompt] for prompt in before} == before
 
 
-@settings(deadline=None)
 @given(st.lists(sources, min_size=1, max_size=3), st.lists(prompts), shares(), st.integers(0, 5))
 def test_nothing_leaves_evaluation(
     found: list[tuple[str | None, list[str]]], added: list[str], splits: Splits, seed: int

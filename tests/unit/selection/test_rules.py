@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from z1.recipe import Selection
@@ -93,7 +93,6 @@ def with_verdict(rows: list[Reply], verdict: str) -> list[Reply]:
     return [row for row in rows if row["verdict"] == verdict]
 
 
-@settings(deadline=None)
 @given(pools(), st.integers(0, 5))
 def test_seed_set_is_the_three_right_replies_ranked_by_length(
     replies: list[Reply], min_gap: int
@@ -149,7 +148,6 @@ def test_ranks_count_only_problems_right_at_every_effort() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.one_of(pools(), pools(efforts=(None,))))
 def test_shortest_is_the_shortest_right_reply(replies: list[Reply]) -> None:
     groups = by_problem(replies)
@@ -162,7 +160,6 @@ def test_shortest_is_the_shortest_right_reply(replies: list[Reply]) -> None:
     assert left_out == {problem: "no right reply" for problem, rows in right.items() if not rows}
 
 
-@settings(deadline=None)
 @given(pools(), st.integers(0, 2**32), st.randoms(use_true_random=False))
 def test_random_takes_a_right_reply_whatever_the_order(
     replies: list[Reply], seed: int, rng: random.Random
@@ -190,7 +187,6 @@ def test_random_is_uniform_and_follows_the_seed() -> None:
     assert draws[0] != draws[1]
 
 
-@settings(deadline=None)
 @given(st.one_of(pools(), pools(efforts=(None,))))
 def test_pairs_reject_the_longest_wrong_and_a_too_short_wrong(replies: list[Reply]) -> None:
     expected: set[tuple[int, int, int, str]] = set()

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from z1.selection import texts
 
 
-@settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(0, 6), min_size=1, max_size=4),
     wanted=st.lists(st.tuples(st.integers(0, 23), st.integers(0, 23)), min_size=1, max_size=20),

@@ -21,7 +21,7 @@ def test_every_registered_verifier_has_a_check() -> None:
     assert all(callable(load(name).check) for name in VERIFIERS)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=200))
 def test_verdicts_come_in_the_order_of_the_items(cases: list[tuple[int, bool]]) -> None:
     items = [("exact", number, str(number if right else number + 1)) for number, right in cases]
