@@ -27,7 +27,7 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any] | ValueError]
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield f"line {number}", _parse(line)
+                    yield f"line {number}", _parse(line.rstrip())
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
