@@ -190,7 +190,7 @@ class _Screen(io.TextIOBase):
         if not total:
             return
         self._bars.update(self._bar, completed=done, total=total, note=f"{done}/{total}")
-        if time.monotonic() - self._told > _PLAIN_SECONDS:
+        if done < total and time.monotonic() - self._told > _PLAIN_SECONDS:
             self._told = time.monotonic()
             self._say(f"{done}/{total}")
 

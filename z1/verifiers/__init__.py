@@ -23,7 +23,7 @@ VERIFIERS = {
     "procedural": "z1.verifiers.procedural",
 }
 TIME_LIMIT = 10.0
-"""Seconds after which a verifier is stopped."""
+"""Seconds of computing after which a verifier is stopped."""
 
 
 class Verdict(NamedTuple):
@@ -64,8 +64,8 @@ def check_all(
     """Check replies on all cores; return their verdicts in the order of the items.
 
     An item is (verifier, reference answer decoded from JSON, text of the reply). One that takes
-    longer than ``limit`` seconds is stopped and gets the verdict ``error``. ``report`` is told
-    how many items are done, from any thread.
+    more than ``limit`` seconds of computing is stopped and gets the verdict ``error``.
+    ``report`` is told how many items are done, from any thread.
 
     Raises InputError if an item names a verifier that there is not.
     """

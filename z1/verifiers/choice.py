@@ -168,7 +168,10 @@ def _as_claims(text: str) -> str:
 
 
 _OPTION_LINE = re.compile(r"\s*[(\[]?(?P<label>[A-Za-z])[)\].:]\s+\S")
-_ALONE = re.compile(r"\W*(?:option|choice)?\W*(?P<label>[A-Za-z]|\d{1,2})\W*", re.IGNORECASE)
+_ALONE = re.compile(
+    r"\W{0,9}(?:(?:option|choice)\W{1,9})?(?P<label>[A-Za-z]|\d{1,2})\W{0,9}", re.IGNORECASE
+)
+_LONGEST_LINE = 1000
 _MENTION = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ll]etter)\s+(?P<named>[A-Z])\b|"
     r"[(\[](?P<bracketed>[A-Za-z])[)\]]|(?<![\w'’])(?P<bare>[B-HJ-Z]|[AI](?=[).:,;]|\s*$|\s+(?:or|and)\s+[(\[]?[A-Z]\b))(?![\w'’])"
@@ -192,7 +195,7 @@ _AGAINST_AFTER = re.compile(
 
 def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | None:
     """Read the letter on the last line of a reply that does not say which is its answer."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip()[-_LONGEST_LINE:] for line in text.splitlines() if line.strip()]
     if not lines or gives_up(text):
         return None
     if _echoes_options(lines):
@@ -220,9 +223,8 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
 def _mentions(line: str) -> frozenset[str]:
     found = set()
     for match in _MENTION.finditer(line):
-        against = _AGAINST.search(
-            line[max(0, match.start() - 40) : match.start()]
-        ) or _AGAINST_AFTER.match(line[match.end() :])
+        before, after = line[max(0, match.start() - 40) : match.start()], line[match.end() :]
+        against = _AGAINST.search(before) or _AGAINST_AFTER.match(after)
         if not against:
             found.add((match["named"] or match["bracketed"] or match["bare"]).upper())
     return frozenset(found)

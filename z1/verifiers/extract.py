@@ -175,11 +175,15 @@ def _boxes(text: str) -> list[Claim]:
         if match["bare"]:
             content, position = match["bare"].rstrip(".,;"), match.end()
         else:
+            following = _BOX.search(text, match.end())
+            if following and "}" not in text[match.end() : following.start()]:
+                position = match.end()  # of a box in a box the inner one counts
+                continue
             end = closing_brace(text, match.end())
             content, position = text[match.end() + 1 : end], end + 1
-        if _BOX.search(content):  # of a box in a box the inner one counts
-            position = match.end()
-            continue
+            if _BOX.search(content):
+                position = match.end()
+                continue
         content = content.strip()
         joint = text[found[-1].end : match.start()] if found else ""
         if joint and "\n\n" not in joint and _joins(joint):

@@ -228,7 +228,7 @@ def _inside(text: str) -> Value | None:
     return None
 
 
-_LONGEST_LINE = 1000
+_LONGEST_LINE = 400
 
 
 def _guess(text: str, bold: dict[str, str]) -> Value | None:

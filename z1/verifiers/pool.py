@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import z1
+from z1.verifiers.clock import SIGNALS
 
 _BATCH = 32
 _ITEMS_A_WORKER = 8  # below this, one more worker costs more than it saves
@@ -69,7 +70,7 @@ class _Worker:
     def death(self, limit: float) -> str:
         """Return why the worker died."""
         code = self._process.wait()
-        if code == -signal.SIGALRM:
+        if -code in SIGNALS:
             return f"stopped after {limit:g} s"
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"the verifier's process died ({name})"

@@ -259,6 +259,7 @@ _OPENING, _CLOSING = "([⦃{", ")]⦄}"
 
 _LONGEST = 1000
 _MOST_BRACKETS = 100
+_LONGEST_EXPRESSION = 400  # math-verify's parser takes seconds beyond
 
 
 def read(source: str) -> Value | None:
@@ -789,6 +790,8 @@ def _same_expression(reference: Value, given: Value) -> bool:
 @lru_cache(maxsize=1024)
 def parse(latex: str) -> Any:
     """Return math-verify's reading of an expression as a sympy object, or None if it has none."""
+    if len(latex) > _LONGEST_EXPRESSION:
+        return None
     with paused():
         from math_verify import LatexExtractionConfig
         from math_verify import parse as parse_latex

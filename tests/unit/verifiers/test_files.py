@@ -40,15 +40,15 @@ def test_an_empty_file_gives_an_empty_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"verifier": "exact", ', "not a line of JSON"),
-        ("[1]", "object"),
-        ('{"verifier": "exact", "answer": "a"}', "'text' is missing"),
-        ('{"verifier": "exact", "text": "a"}', "'answer' is missing"),
-        ('{"answer": "a", "text": "a"}', "'verifier' is missing"),
-        ('{"verifier": "exact", "answer": "a", "text": null}', "'text' must be"),
-        ('{"verifier": "guess", "answer": "a", "text": "a"}', "no verifier 'guess'"),
-        ('{"verifier": ["exact"], "answer": "a", "text": "a"}', "no verifier"),
-        ("\udcff", "not a line of JSON"),
+        ('{"verifier": "exact", ', "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"verifier": "exact", "answer": "a"}', "text is missing"),
+        ('{"verifier": "exact", "text": "a"}', "answer is missing"),
+        ('{"answer": "a", "text": "a"}', "verifier is missing"),
+        ('{"verifier": "exact", "answer": "a", "text": null}', "text must be text"),
+        ('{"verifier": "guess", "answer": "a", "text": "a"}', "verifier 'guess' is not one of"),
+        ('{"verifier": ["exact"], "answer": "a", "text": "a"}', "is not one of"),
+        ("\udcff", "not UTF-8"),
     ],
 )
 def test_a_broken_line_is_named_and_the_earlier_output_kept(
@@ -59,7 +59,7 @@ def test_a_broken_line_is_named_and_the_earlier_output_kept(
     output.write_text("earlier")
     with pytest.raises(InputError, match=message) as caught:
         verify_file(source, output)
-    assert str(caught.value).startswith(f"{source}:3: ")
+    assert str(caught.value).startswith(f"{source}, line 3: ")
     assert output.read_text() == "earlier"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
 
