@@ -5,6 +5,7 @@ is an error and never silently a default.
 """
 
 import re
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -320,7 +321,10 @@ def load_recipe(path: Path) -> Recipe:
         raise InputError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {error}") from error
-    return parse_recipe(content, where=str(path), folder=path.resolve().parent)
+    recipe = parse_recipe(content, where=str(path), folder=path.resolve().parent)
+    if missing := [f"  {key}: there is no file {file}" for key, file in _missing_files(recipe)]:
+        raise InputError("\n".join([f"{path}: {len(missing)} mistake(s) in the recipe", *missing]))
+    return recipe
 
 
 def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
@@ -348,6 +352,18 @@ def _explain(detail: Any) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     given = detail["input"]
     return f"{key}: {message}" + ("" if isinstance(given, dict) else f" (it is {given!r})")
+
+
+def _missing_files(value: Any, key: str = "") -> Iterator[tuple[str, Path]]:
+    """Yield the key and path of each file that a recipe names and that is not there."""
+    if isinstance(value, Section):
+        for name in type(value).model_fields:
+            yield from _missing_files(getattr(value, name), f"{key}.{name}".removeprefix("."))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _missing_files(item, f"{key}.{number}")
+    elif isinstance(value, Path) and not value.is_file():
+        yield key, value
 
 
 def _resolve(section: Any, folder: Path) -> Any:

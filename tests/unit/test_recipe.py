@@ -53,6 +53,12 @@ def test_paths_are_taken_from_the_recipes_folder(content, tmp_path):
     content["problems"]["sources"] = [{"kind": "file", "path": "mine.jsonl"}]
     content["teacher"] = {"engine": "file", "replies": "replies.jsonl"}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        load_recipe(tmp_path / "r.yaml")
+    assert f"problems.sources.0.path: there is no file {tmp_path}" in str(caught.value)
+    assert "teacher.replies: there is no file" in str(caught.value)
+    (tmp_path / "mine.jsonl").touch()
+    (tmp_path / "replies.jsonl").touch()
     recipe = load_recipe(tmp_path / "r.yaml")
     assert recipe.problems.sources[0].path == tmp_path / "mine.jsonl"
     assert recipe.teacher.replies == tmp_path / "replies.jsonl"

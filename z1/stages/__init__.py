@@ -87,11 +87,10 @@ def run_stage(
     """
     if stage not in STAGES:
         raise InputError(f"{stage}: no such stage; there are {', '.join(STAGES)}")
-    module = importlib.import_module(f"z1.stages.{stage}")
     options = dict(options or {})
     chosen = find_section(recipe, section)
     parents = {name: read_record(path) for name, path in inputs.items()}
-    uses = {name: _plain(getattr(recipe, name)) for name in module.USES}
+    uses = {name: _plain(getattr(recipe, name)) for name in _uses(stage)}
     dependencies = {
         "stage": stage,
         "section": _plain(chosen),
@@ -114,7 +113,7 @@ def run_stage(
             write_bytes(marker, key.encode())
         work = Work(recipe, chosen, dict(inputs), options, partial, output.name)
         started = time.monotonic()
-        metrics: Metrics = module.run(work)
+        metrics: Metrics = importlib.import_module(f"z1.stages.{stage}").run(work)
         record = {
             "stage": stage,
             "step": output.name,
@@ -132,6 +131,18 @@ def run_stage(
             shutil.rmtree(output)
         partial.rename(output)
     return record
+
+
+def _uses(stage: str) -> tuple[str, ...]:
+    """Return a stage module's USES without importing it, which can take many seconds."""
+    source = (_PACKAGE / "stages" / f"{stage}.py").read_bytes()
+    [uses] = [
+        node.value
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "USES"
+    ]
+    found: tuple[str, ...] = ast.literal_eval(uses)
+    return found
 
 
 def find_section(recipe: Recipe, key: str) -> Any:

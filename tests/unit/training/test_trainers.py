@@ -39,6 +39,7 @@ def rows(tokenizer):
 @pytest.fixture(scope="module")
 def training(demo):
     changes = {"batch_size": 4, "device_batch_size": 2, "epochs": 2, "save_steps": 3}
+    changes["learning_rate"] = 3e-3
     return demo.train.tag.model_copy(update=changes)
 
 
