@@ -27,9 +27,8 @@ def small(content: dict[str, Any]) -> dict[str, Any]:
     content["evaluate"]["sampling"] = {**content["evaluate"]["sampling"], **sampling}
     content["evaluate"].update(seeds=[1, 2], resamples=200)
     for training in content["train"].values():
-        training.update(
-            batch_size=8, device_batch_size=8, epochs=1, learning_rate=3e-4, save_steps=2
-        )
+        training.update(batch_size=8, device_batch_size=8, epochs=1, save_steps=2)
+    content["train"]["tag"]["epochs"] = 3
     return content
 
 
@@ -93,10 +92,10 @@ def finished(workplace: Path) -> Path:
 
     kill_when(workplace, lambda: len(parts()) >= 2)
     there = {part.name: part.stat().st_mtime_ns for part in parts()}
-    kill_when(workplace, lambda: bool(list(out.glob("tops.partial/checkpoints/checkpoint-*"))))
+    kill_when(workplace, lambda: len(list(out.glob("tops.partial/checkpoints/*-*"))) == 2)
     for name, changed in there.items():
         assert (out / "replies" / name).stat().st_mtime_ns == changed
-    kill_when(workplace, lambda: bool(list(out.glob("iter-dpo.partial/checkpoints/checkpoint-*"))))
+    kill_when(workplace, lambda: len(list(out.glob("iter-dpo.partial/checkpoints/*-*"))) == 2)
     assert not (out / "report.json").exists()
     (workplace / "shown.txt").write_text(run(workplace))
     return out

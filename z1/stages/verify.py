@@ -13,7 +13,7 @@ from z1.records import PROBLEM, TRAJECTORY, VERIFIED, scan, write_part
 from z1.stages import Metrics, Work
 from z1.verifiers import verify_frame
 
-USES: tuple[str, ...] = ()
+USES = ()
 _REASONS_SHOWN = 5
 
 

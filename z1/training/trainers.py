@@ -18,6 +18,7 @@ from z1.recipe import DpoTraining, Lora, Training
 
 Report = Callable[[int, int], None]
 CHECKPOINTS = "checkpoints"
+_WHOLE = "whole"  # file in a checkpoint that was written to its end
 
 
 def train_sft(
@@ -96,8 +97,13 @@ class _TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]
+    """Reports each step, and marks each checkpoint as whole: a kill can leave half of one."""
+
     def __init__(self, report: Report) -> None:
         self.report = report
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.report(state.global_step, state.max_steps)
@@ -148,6 +154,9 @@ def _lora(lora: Lora | None) -> Any:
 
 def _train(trainer: Any, folder: Path) -> dict[str, Any]:
     checkpoints = folder / CHECKPOINTS
+    for checkpoint in checkpoints.glob("checkpoint-*"):
+        if not (checkpoint / _WHOLE).is_file():
+            shutil.rmtree(checkpoint)
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     if last:
         print(f"going on from {Path(last).name}", flush=True)

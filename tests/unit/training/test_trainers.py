@@ -73,6 +73,7 @@ def test_training_goes_on_where_it_was_cut_off(tokenizer, rows, training, tmp_pa
 
     with pytest.raises(KilledError):
         train(tokenizer, rows, training, tmp_path / "cut", kill_at_8)
+    (tmp_path / "cut" / CHECKPOINTS / "checkpoint-8").mkdir()  # half of one, as a kill leaves it
     seen = []
     resumed = train(tokenizer, rows, training, tmp_path / "cut", lambda step, _: seen.append(step))[
         "model"
