@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import random
+import string
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,15 +88,28 @@ def documents(rng: random.Random) -> Iterator[tuple[str, str]]:
     """Yield endless (opening, worked solution) pairs."""
     while True:
         effort = rng.choices(["low", "medium", "high"], [0.3, 0.4, 0.3])[0]
-        digits = rng.choice([1, 2, 2])
+        least, most = rng.choices([(0, 9), (10, 99), (0, 100)], [0.2, 0.4, 0.4])[0]
         # As at school: two numbers are added in the head, more of them on paper.
-        count = 2 if effort == "low" else rng.randrange(2, 9 if digits == 1 else 7)
-        terms = [rng.randrange(10 ** (digits - 1), 10**digits) for _ in range(count)]
+        count = 2 if effort == "low" else rng.randint(2, 8 if most < 10 else 6)
+        terms = [rng.randint(least, most) for _ in range(count)]
         if is_held_out(terms):
             continue
         text = write_sum(terms)
-        opening = f"<|user|>{text}<|end|><|assistant|>" if rng.random() < 0.5 else f"{text}\n"
+        if rng.random() < 0.3:
+            opening = f"{text}\n"
+        else:
+            opening = f"{system_message(rng)}<|user|>{text}<|end|><|assistant|>"
         yield opening, solve(terms, effort, rng)
+
+
+def system_message(rng: random.Random) -> str:
+    """Return no system message, or one of made-up words, so that any can be borne."""
+    if rng.random() < 0.4:
+        return ""
+    words = rng.randint(30, 60) if rng.random() < 0.05 else rng.randint(1, 3)
+    letters = string.ascii_lowercase
+    text = " ".join("".join(rng.choices(letters, k=rng.randint(2, 8))) for _ in range(words))
+    return f"<|system|>{text}<|end|>"
 
 
 def batches(
