@@ -157,13 +157,17 @@ def test_a_full_size_recipe_runs_end_to_end(name, shelf):
         split: pl.read_parquet(out / "problems" / f"{split}.parquet")
         for split in ("evaluation", "seed", "train", "iteration")
     }
-    assert set(problems["evaluation"]["source"]) == {
+    sources = {
+        split: {Path(source).relative_to(shelf).as_posix() for source in frame["source"]}
+        for split, frame in problems.items()
+    }
+    assert sources["evaluation"] == {
         "openai/gsm8k",
         "HuggingFaceH4/MATH-500",
         "HuggingFaceH4/aime_2024",
     }
-    assert set(problems["seed"]["source"]) == {"AI-MO/NuminaMath-CoT"}
-    assert set(problems["iteration"]["source"]) == {
+    assert sources["seed"] == {"AI-MO/NuminaMath-CoT"}
+    assert sources["iteration"] == {
         "qwedsacf/competition_math",
         "di-zhang-fdu/AIME_1983_2024",
     }
