@@ -36,6 +36,18 @@ def load_tokenizer(model: str | BaseModelSection, efforts: EffortPrompts | None 
     return tokenizer
 
 
+def encode_prompt(tokenizer: Any, prompt: str, effort: str | None) -> list[int]:
+    """Return the ids of a conversation up to where the reply begins."""
+    ids: list[int] = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=False,
+        **({} if effort is None else {"reasoning_effort": effort}),
+    )
+    return ids
+
+
 def load_model(model: str | BaseModelSection, dtype: str) -> Any:
     """Load the weights in a number format, on the GPU if there is one.
 

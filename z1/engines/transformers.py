@@ -7,7 +7,7 @@ from transformers import DynamicCache
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from z1.engines import Reply, Request, derive_seed
-from z1.models import load_model, load_tokenizer, stop_tokens
+from z1.models import encode_prompt, load_model, load_tokenizer, stop_tokens
 from z1.recipe import BaseModelSection, EffortPrompts, Sampling
 from z1.records import EFFORTS
 
@@ -25,7 +25,7 @@ class TransformersEngine:
 
     def sample(self, requests: Sequence[Request], seed: int) -> list[Reply]:
         """Answer each request, in order; seeded by ``seed`` alone."""
-        prompts = [self._prompt(request) for request in requests]
+        prompts = [encode_prompt(self.tokenizer, *request) for request in requests]
         # Replies of one batch end at about the same time: effort decides their length most,
         # then the prompt's length.
         order = sorted(
@@ -39,16 +39,6 @@ class TransformersEngine:
             for i, reply in zip(batch, answered, strict=True):
                 replies[i] = reply
         return [reply for reply in replies if reply is not None]
-
-    def _prompt(self, request: Request) -> list[int]:
-        ids: list[int] = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": request.prompt}],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=False,
-            **({} if request.effort is None else {"reasoning_effort": request.effort}),
-        )
-        return ids
 
     @torch.inference_mode()
     def _batch(self, prompts: list[list[int]], seed: int) -> list[Reply]:

@@ -8,19 +8,9 @@ the chat template puts after a reply.
 from collections.abc import Iterable
 from typing import Any
 
+from z1.models import encode_prompt
+
 IGNORED = -100  # label of a token without loss
-
-
-def encode_prompt(tokenizer: Any, prompt: str, effort: str | None) -> list[int]:
-    """Return the ids of a conversation up to where the reply begins."""
-    ids: list[int] = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=False,
-        **({} if effort is None else {"reasoning_effort": effort}),
-    )
-    return ids
 
 
 def encode_reply(tokenizer: Any, text: str) -> list[int]:

@@ -1,8 +1,8 @@
 import pytest
 
-from z1.models import load_tokenizer
+from z1.models import encode_prompt, load_tokenizer
 from z1.recipe import BaseModelSection
-from z1.training.rows import IGNORED, dpo_rows, encode_prompt, sft_rows, show_loss_mask
+from z1.training.rows import IGNORED, dpo_rows, sft_rows, show_loss_mask
 
 # A template that goes on after a reply, as ChatML's newline does.
 TEMPLATE = (
