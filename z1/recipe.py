@@ -165,6 +165,20 @@ class Sampling(Section):
     """Number format; ``auto`` is bfloat16 on a GPU and float32 on a CPU."""
 
 
+class ThinkingWindow(Section):
+    """What happens when a reply has spent its thinking budget."""
+
+    hint: str = Field(
+        "\n\nI have no time left to think. My final answer, from what I have so far:\n",
+        min_length=1,
+    )
+    """Text that then makes the model answer; it is turned into tokens once."""
+    reserve: Count = 64
+    """Tokens kept for the answer after the hint, which thinking cannot eat."""
+    delimiter: str | None = None
+    """For a model trained with tags: the text with which it ends its thinking by itself."""
+
+
 class Teacher(Section):
     """Who answers the seed problems at the three efforts."""
 
@@ -284,6 +298,7 @@ class Recipe(Section):
     """Seed of everything that is sampled, selected or trained."""
     model: BaseModelSection
     efforts: EffortPrompts
+    window: ThinkingWindow = ThinkingWindow()
     problems: Problems
     teacher: Teacher
     generate: Sampling

@@ -16,6 +16,13 @@ Trajectory: one reply to a problem; ``(problem_id, effort, sample)`` is unique i
     ``thinking_tokens``  number of tokens of ``text``, the end token not counted
     ``finish_reason``    ``stop`` (ended by itself) or ``length`` (cut at the token limit)
 
+Windowed: a Trajectory sampled with a thinking window, with four more columns. Where the window
+closed, ``text`` is what follows the hint and ``thinking_tokens`` counts what comes before it.
+    ``budget``         the thinking budget in tokens; null for none
+    ``reasoning``      text before the hint; null where the window did not close
+    ``hint_tokens``    number of tokens of the hint; 0 where the window did not close
+    ``answer_tokens``  number of tokens after the hint; 0 where the window did not close
+
 Verdict: a Trajectory with two more columns
     ``verdict``  ``right``, ``wrong`` or ``error`` (the verifier itself failed)
     ``reason``   text; why, or null
@@ -69,6 +76,15 @@ TRAJECTORY = _table(
         "text": pl.String,
         "thinking_tokens": pl.Int32,
         "finish_reason": pl.Enum(["stop", "length"]),
+    }
+)
+WINDOWED = _table(
+    {
+        **TRAJECTORY,
+        "budget": pl.Int32,
+        "reasoning": pl.String,
+        "hint_tokens": pl.Int32,
+        "answer_tokens": pl.Int32,
     }
 )
 VERIFIED = _table({**TRAJECTORY, "verdict": VERDICT, "reason": pl.String})

@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from z1.recipe import BaseModelSection, EffortPrompts, Sampling
-from z1.records import EFFORT, TRAJECTORY, write_part
+from z1.recipe import BaseModelSection, EffortPrompts, Sampling, ThinkingWindow
+from z1.records import EFFORT, TRAJECTORY, WINDOWED, write_part
 
 ENGINES = {"transformers": "z1.engines.transformers"}
 
@@ -19,6 +19,8 @@ class Request(NamedTuple):
 
     prompt: str
     effort: str | None
+    budget: int | None = None
+    """Thinking budget in tokens, at which the window closes; None for no window."""
 
 
 class Reply(NamedTuple):
@@ -27,6 +29,11 @@ class Reply(NamedTuple):
     text: str
     thinking_tokens: int
     finish_reason: str
+    reasoning: str | None = None
+    hint_tokens: int = 0
+    answer_tokens: int = 0
+    token_ids: tuple[int, ...] = ()
+    """The whole reply without its end token, where the engine knows the ids; in no table."""
 
 
 class Engine(Protocol):
@@ -37,15 +44,20 @@ class Engine(Protocol):
 
 
 def open_engine(
-    sampling: Sampling, model: str | BaseModelSection, efforts: EffortPrompts | None = None
+    sampling: Sampling,
+    model: str | BaseModelSection,
+    efforts: EffortPrompts | None = None,
+    window: ThinkingWindow | None = None,
 ) -> Engine:
     """Load a model: a folder, a hub id, or the recipe's base model.
 
-    ``efforts`` are prompts for a model whose chat template has none.
+    ``efforts`` are prompts for a model whose chat template has none; ``window`` is what requests
+    with a budget get.
 
-    Raises InputError if there is no such model.
+    Raises InputError if there is no such model, or the window's hint does not suit it.
     """
-    opened: Engine = import_module(ENGINES[sampling.engine]).open(sampling, model, efforts)
+    module = import_module(ENGINES[sampling.engine])
+    opened: Engine = module.open(sampling, model, efforts, window)
     return opened
 
 
@@ -72,9 +84,12 @@ def sample_parts(
 ) -> None:
     """Answer a table of requests into the parts of a folder; parts already there stay.
 
-    ``requests`` has the columns ``problem_id``, ``prompt``, ``effort`` and ``sample``. Each part
+    ``requests`` has the columns ``problem_id``, ``prompt``, ``effort`` and ``sample``, and
+    ``budget`` if replies have a thinking window; the parts are then WINDOWED tables. Each part
     has a seed of its own, so replies do not depend on where an earlier attempt was cut off.
     """
+    schema = WINDOWED if "budget" in requests.columns else TRAJECTORY
+    fields = [name for name in Request._fields if name in requests.columns]
     starts = range(0, requests.height, part_size)
     for number, start in enumerate(starts):
         path = folder / f"part-{number:05d}.parquet"
@@ -82,10 +97,14 @@ def sample_parts(
         if path.is_file():
             continue
         rows = requests[start : start + part_size]
-        asked = [Request(*row) for row in rows.select("prompt", "effort").iter_rows()]
+        asked = [Request(**row) for row in rows.select(fields).iter_rows(named=True)]
         replies = engine.sample(asked, derive_seed(seed, number))
-        answered = pl.DataFrame(replies, schema=list(Reply._fields), orient="row")
-        write_part(pl.concat([rows.drop("prompt"), answered], how="horizontal"), path, TRAJECTORY)
+        answered = [reply._asdict() for reply in replies]
+        write_part(
+            [row | reply for row, reply in zip(rows.to_dicts(), answered, strict=True)],
+            path,
+            schema,
+        )
     report(requests.height, requests.height)
 
 

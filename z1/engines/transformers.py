@@ -7,41 +7,58 @@ from transformers import DynamicCache
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from z1.engines import Reply, Request, derive_seed
+from z1.engines.windows import Windows, divide
 from z1.models import encode_prompt, load_model, load_tokenizer, stop_tokens
-from z1.recipe import BaseModelSection, EffortPrompts, Sampling
+from z1.recipe import BaseModelSection, EffortPrompts, Sampling, ThinkingWindow
 from z1.records import EFFORTS
+from z1.window import Window
 
 
 class TransformersEngine:
     """A Hugging Face model in this process."""
 
     def __init__(
-        self, sampling: Sampling, model: str | BaseModelSection, efforts: EffortPrompts | None
+        self,
+        sampling: Sampling,
+        model: str | BaseModelSection,
+        efforts: EffortPrompts | None,
+        window: ThinkingWindow | None,
     ) -> None:
         self.sampling = sampling
         self.tokenizer = load_tokenizer(model, efforts)
         self.model = load_model(model, sampling.dtype).eval()
         self.stops = stop_tokens(self.model, self.tokenizer)
+        self.windows = Windows(window, self.tokenizer, self.stops, sampling.max_tokens)
 
     def sample(self, requests: Sequence[Request], seed: int) -> list[Reply]:
         """Answer each request, in order; seeded by ``seed`` alone."""
-        prompts = [encode_prompt(self.tokenizer, *request) for request in requests]
-        # Replies of one batch end at about the same time: effort decides their length most,
-        # then the prompt's length.
+        prompts = [encode_prompt(self.tokenizer, r.prompt, r.effort) for r in requests]
+        windows = [self.windows.make(request.budget) for request in requests]
+        # Replies of one batch end at about the same time: budget and effort decide their length
+        # most, then the prompt's length.
         order = sorted(
-            range(len(requests)), key=lambda i: (_rank(requests[i].effort), len(prompts[i]))
+            range(len(requests)),
+            key=lambda i: (
+                self.sampling.max_tokens if (w := windows[i]) is None else w.budget,
+                _rank(requests[i].effort),
+                len(prompts[i]),
+            ),
         )
         replies: list[Reply | None] = [None] * len(requests)
         size = self.sampling.batch_size
         for start in range(0, len(order), size):
             batch = order[start : start + size]
-            answered = self._batch([prompts[i] for i in batch], derive_seed(seed, start))
+            answered = self._batch(
+                [prompts[i] for i in batch], [windows[i] for i in batch], derive_seed(seed, start)
+            )
             for i, reply in zip(batch, answered, strict=True):
                 replies[i] = reply
         return [reply for reply in replies if reply is not None]
 
     @torch.inference_mode()
-    def _batch(self, prompts: list[list[int]], seed: int) -> list[Reply]:
+    def _batch(
+        self, prompts: list[list[int]], windows: list[Window | None], seed: int
+    ) -> list[Reply]:
         """Sample one reply to each prompt, side by side; rows that have ended are dropped.
 
         The model's own generation defaults (a repetition penalty, say) do not apply: a reply is
@@ -66,6 +83,7 @@ class TransformersEngine:
                 logits_to_keep=1,
             ).logits[:, -1]
             tokens = self._pick(logits, generator)
+            self._force(tokens, rows, sampled, windows, step)
             sampled[rows[alive].cpu(), step] = tokens[alive].cpu()
             alive &= ~torch.isin(tokens, stops)
             left = int(alive.sum())
@@ -81,7 +99,7 @@ class TransformersEngine:
             ids = tokens.unsqueeze(-1)
             mask = torch.cat([mask, torch.ones_like(ids)], dim=-1)
             positions = positions[:, -1:] + 1
-        return [self._reply(row) for row in sampled.tolist()]
+        return [self._reply(*row) for row in zip(sampled.tolist(), windows, strict=True)]
 
     def _pad(self, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ids and attention mask, padded on the left."""
@@ -100,12 +118,26 @@ class TransformersEngine:
             scores = TopPLogitsWarper(self.sampling.top_p)(None, scores)
         return torch.multinomial(scores.softmax(-1), 1, generator=generator).squeeze(-1)
 
-    def _reply(self, ids: list[int]) -> Reply:
+    @staticmethod
+    def _force(
+        tokens: torch.Tensor,
+        rows: torch.Tensor,
+        sampled: torch.Tensor,
+        windows: list[Window | None],
+        step: int,
+    ) -> None:
+        """Put the hint's token in place of what was picked, in each row whose window closes."""
+        for place, row in enumerate(rows.tolist()):
+            window = windows[row]
+            if window is None or not window.budget <= step < window.budget + len(window.hint):
+                continue
+            forced = window.forced(sampled[row, :step].tolist())
+            if forced is not None:
+                tokens[place] = forced
+
+    def _reply(self, ids: list[int], window: Window | None) -> Reply:
         end = next((i for i, token in enumerate(ids) if token in self.stops), None)
-        text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
-        if end is None:
-            return Reply(text, len(ids), "length")
-        return Reply(text, end, "stop")
+        return divide(self.tokenizer, ids[:end], end is not None, window)
 
 
 def _rank(effort: str | None) -> int:
@@ -113,7 +145,10 @@ def _rank(effort: str | None) -> int:
 
 
 def open(
-    sampling: Sampling, model: str | BaseModelSection, efforts: EffortPrompts | None
+    sampling: Sampling,
+    model: str | BaseModelSection,
+    efforts: EffortPrompts | None,
+    window: ThinkingWindow | None,
 ) -> TransformersEngine:
     """Load the model; see ``z1.engines.open_engine``."""
-    return TransformersEngine(sampling, model, efforts)
+    return TransformersEngine(sampling, model, efforts, window)

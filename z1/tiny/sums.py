@@ -3,7 +3,8 @@
 A sum such as ``23 + 45 - 7`` is a list of signed terms. A *pass* is one complete piece of
 reasoning: a line for each running total. The last line of a reply is its answer alone.
 
-    low       the answer at once
+    low       the first two numbers in the head, the rest of a pass, and the answer; a sum of two
+              numbers is answered at once
     medium    one pass, and the answer
     high      a pass, a second one over the terms in reverse as a check, and, where the two
               disagree, further passes until two agree; then the answer
@@ -54,12 +55,11 @@ def write_pass(terms: list[int], rng: random.Random, slip: float) -> tuple[list[
 def solve(terms: list[int], effort: str, rng: random.Random, slip: float = 0.0) -> str:
     """Write a worked solution of the sum at one of the three efforts.
 
-    ``slip`` is the chance that a step goes wrong; at low effort, where there are no steps,
-    it is the chance for each addition done in the head.
+    ``slip`` is the chance that a step goes wrong, written down or done in the head.
     """
     lines, total = write_pass(terms, rng, slip)
     if effort == "low":
-        return str(total)
+        return "\n".join([*lines[1:], str(total)])
     if effort == "medium":
         return "\n".join([*lines, str(total)])
     totals = [total]

@@ -3,7 +3,8 @@ import pytest
 
 from z1.engines import Request, open_engine, sample_parts
 from z1.errors import InputError
-from z1.recipe import BaseModelSection
+from z1.recipe import BaseModelSection, ThinkingWindow
+from z1.records import WINDOWED
 
 TINY = BaseModelSection(path="tiny")
 PROMPTS = ["23 + 45", "1 + 2 + 3", "10 + 20 + 30 + 40", "99 + 99", "5 + 5 + 5 + 5 + 5 + 5"]
@@ -69,3 +70,75 @@ def test_parts_that_are_there_are_not_made_again(sampling, tmp_path):
 def test_a_model_that_is_not_there_is_named(sampling):
     with pytest.raises(InputError, match="no/such-model"):
         open_engine(sampling, "no/such-model")
+
+
+HINT = "\nanswer\n"
+BUDGETS = [0, 1, 3, 8, 30, None]
+
+
+def ask_within(sampling, budgets, prompts=PROMPTS, window=None, **changes):
+    changes = {"temperature": 0.0, "max_tokens": 80, **changes}
+    window = window or ThinkingWindow(hint=HINT, reserve=8)
+    engine = open_engine(sampling.model_copy(update=changes), TINY, window=window)
+    asked = [Request(prompt, None, budget) for prompt in prompts for budget in budgets]
+    return asked, engine.sample(asked, 0)
+
+
+def test_each_row_of_a_batch_has_its_own_budget(sampling):
+    asked, replies = ask_within(sampling, BUDGETS, batch_size=40)
+    whole = dict(zip(PROMPTS, ask(sampling, temperature=0.0, max_tokens=80), strict=True))
+    closed = 0
+    for request, reply in zip(asked, replies, strict=True):
+        free = whole[request.prompt].text
+        if request.budget is None or len(free) < request.budget:
+            assert (reply.text, reply.reasoning, reply.hint_tokens) == (free, None, 0)
+            continue
+        closed += 1
+        # The tiny model reads bytes: a token a character.
+        assert reply.reasoning == free[: request.budget]
+        assert reply.thinking_tokens == request.budget
+        assert reply.hint_tokens == len(HINT)
+        assert reply.answer_tokens == len(reply.text)
+        tokens = reply.token_ids
+        assert len(tokens) == request.budget + len(HINT) + reply.answer_tokens
+    assert closed > 10
+
+
+def test_windows_do_not_depend_on_the_batch(sampling):
+    assert ask_within(sampling, BUDGETS, batch_size=1) == ask_within(sampling, BUDGETS)
+
+
+def test_a_reply_that_closed_its_own_tag_is_left_alone(sampling):
+    window = ThinkingWindow(hint=HINT, reserve=8, delimiter="=")
+    _, [free, delimited] = ask_within(sampling, [None, 12], ["10 + 20 + 30 + 40"], window)
+    assert "=" in free.text[:12]
+    assert free == delimited
+
+
+@pytest.mark.parametrize(
+    ("window", "budget", "message"),
+    [
+        (ThinkingWindow(hint=HINT, reserve=8), 100, "at most 64"),
+        (ThinkingWindow(hint="ok<|end|>"), 1, "ends a reply"),
+        (ThinkingWindow(hint=HINT), -1, "0 or more"),
+    ],
+)
+def test_a_window_that_does_not_fit_is_refused(sampling, window, budget, message):
+    with pytest.raises(InputError, match=message):
+        ask_within(sampling, [budget], window=window)
+
+
+def test_windows_are_in_the_table(sampling, tmp_path):
+    requests = pl.DataFrame(
+        [("p", PROMPTS[2], None, 0, 5), ("q", PROMPTS[2], None, 0, None)],
+        schema=["problem_id", "prompt", "effort", "sample", "budget"],
+        orient="row",
+    )
+    window = ThinkingWindow(hint=HINT, reserve=8)
+    engine = open_engine(sampling.model_copy(update={"temperature": 0.0}), TINY, window=window)
+    sample_parts(engine, requests, tmp_path, 0, 8, lambda done, total: None)
+    closed, free = pl.read_parquet(tmp_path).to_dicts()
+    assert list(closed) == list(WINDOWED.names())
+    assert closed["reasoning"] == (free["text"])[:5]
+    assert (closed["budget"], closed["thinking_tokens"]) == (5, 5)
+    assert (free["budget"], free["reasoning"], free["hint_tokens"]) == (None, None, 0)
