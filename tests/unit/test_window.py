@@ -84,5 +84,5 @@ def test_a_window_without_room_says_what_to_give(limit, advice):
 
 @pytest.mark.parametrize("window", [(-1, (1,)), (3, ())])
 def test_a_window_that_cannot_be_is_refused(window):
-    with pytest.raises(ValueError, match="budget|hint"):
+    with pytest.raises(ValueError, match=r"budget|hint"):
         Window(*window)

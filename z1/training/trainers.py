@@ -15,6 +15,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from z1.efforts import write_card
 from z1.models import pick_dtype
 from z1.recipe import DpoTraining, Lora, Training
+from z1.training.order import SortedBatches, row_length
 
 Report = Callable[[int, int], None]
 CHECKPOINTS = "checkpoints"
@@ -34,7 +35,7 @@ def train_sft(
 
     Checkpoints go to ``folder/checkpoints``; the last one there is gone on from.
     """
-    trainer = SFTTrainer(
+    trainer = _SFTTrainer(
         model=model,
         args=SFTConfig(**_arguments(training, folder, seed), packing=False),
         train_dataset=Dataset.from_list(rows),
@@ -62,7 +63,7 @@ def train_dpo(
     loss_type, weights = ["sigmoid"], [1.0]
     if training.sft_weight:
         loss_type, weights = ["sigmoid", "sft"], [1.0, training.sft_weight]
-    trainer = _TokenisedDPOTrainer(
+    trainer = _DPOTrainer(
         model=model,
         args=DPOConfig(
             **_arguments(training, folder, seed),
@@ -89,11 +90,26 @@ def save_model(model: Any, tokenizer: Any, folder: Path, efforts: bool) -> None:
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
-class _TokenisedDPOTrainer(DPOTrainer):  # type: ignore[misc]
+class _SFTTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer, with its batches sorted."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SortedBatches:
+        return _sort(self.train_dataset, self.args)
+
+
+class _DPOTrainer(DPOTrainer):  # type: ignore[misc]
     """TRL's trainer on rows that are token ids already, as its SFT trainer takes them too."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SortedBatches:
+        return _sort(self.train_dataset, self.args)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
+
+
+def _sort(rows: Dataset, args: Any) -> SortedBatches:
+    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    return SortedBatches([row_length(row) for row in rows], batch, args.data_seed)
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]

@@ -83,6 +83,21 @@ def test_training_goes_on_where_it_was_cut_off(tokenizer, rows, training, tmp_pa
         torch.testing.assert_close(one, other)
 
 
+def test_less_padding_changes_nothing_that_is_learned(tokenizer, rows, training, tmp_path):
+    padded, sorted_ = (
+        train(
+            tokenizer,
+            rows,
+            training.model_copy(update={"device_batch_size": size}),
+            tmp_path / f"{size}",
+        )
+        for size in (4, 1)
+    )
+    assert padded["loss"] == pytest.approx(sorted_["loss"], abs=1e-4)
+    for one, other in zip(padded["model"].parameters(), sorted_["model"].parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
 def test_the_finished_model_is_an_ordinary_folder(tokenizer, rows, training, tmp_path):
     trained = train(tokenizer, rows, training, tmp_path)
     save_model(trained["model"], tokenizer, tmp_path, efforts=True)
