@@ -12,6 +12,8 @@ def final_answer(text: str) -> str | None:
 
     >>> final_answer("23+45=68\\nThe answer is **68**.")
     '68'
+    >>> final_answer("23+45=68+7=75")
+    '75'
     """
     return decide(unmarked(spoken(text)), _read, _last_line)
 
@@ -22,4 +24,6 @@ def _read(claim: Claim) -> str | None:
 
 def _last_line(text: str) -> str | None:
     lines = [line for line in text.splitlines() if line.strip()]
-    return normal(lines[-1]) or None if lines and not gives_up(text) else None
+    if not lines or gives_up(text):
+        return None
+    return normal(lines[-1].rpartition("=")[2]) or normal(lines[-1]) or None

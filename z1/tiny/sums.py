@@ -1,11 +1,11 @@
 """Worked solutions of sums: what the tiny model is pre-trained on and the scripted teacher writes.
 
 A sum such as ``23 + 45 - 7`` is a list of signed terms. A *pass* is one complete piece of
-reasoning: a line for each running total. The last line of a reply is its answer alone.
+reasoning: a line for each running total.
 
-    low       the first two numbers in the head, the rest of a pass, and the answer; a sum of two
-              numbers is answered at once
-    medium    one pass, and the answer
+    low       a scribble: one pass in one line, each total carried straight on, the last of them
+              the answer
+    medium    one pass, and the answer on a line of its own
     high      a pass, a second one over the terms in reverse as a check, and, where the two
               disagree, further passes until two agree; then the answer
 """
@@ -52,6 +52,15 @@ def write_pass(terms: list[int], rng: random.Random, slip: float) -> tuple[list[
     return lines, total
 
 
+def scribble(lines: list[str]) -> str:
+    """Write a pass in one line.
+
+    >>> scribble(["23+45=68", "68-7=61"])
+    '23+45=68-7=61'
+    """
+    return lines[0] + "".join(re.sub(r"^-?\d+", "", line) for line in lines[1:])
+
+
 def solve(terms: list[int], effort: str, rng: random.Random, slip: float = 0.0) -> str:
     """Write a worked solution of the sum at one of the three efforts.
 
@@ -59,7 +68,7 @@ def solve(terms: list[int], effort: str, rng: random.Random, slip: float = 0.0) 
     """
     lines, total = write_pass(terms, rng, slip)
     if effort == "low":
-        return "\n".join([*lines[1:], str(total)])
+        return scribble(lines)
     if effort == "medium":
         return "\n".join([*lines, str(total)])
     totals = [total]

@@ -15,7 +15,7 @@ def test_more_effort_is_more_thinking():
     assert [reply.text.splitlines()[-1] for reply in replies] == ["129"] * 3
     low, medium, high = (reply.thinking_tokens for reply in replies)
     assert low < medium < high
-    assert low == len("68+61=129\n129")
+    assert low == len("23+45=68+61=129")
 
 
 def test_slips_come_from_the_seed():
