@@ -12,7 +12,7 @@ TINY = BaseModelSection(path="tiny")
 def test_more_effort_is_more_thinking():
     teacher = ScriptedTeacher(0.0, TINY)
     replies = teacher.sample([Request("23 + 45 + 61", effort) for effort in EFFORTS], seed=0)
-    assert [reply.text.splitlines()[-1] for reply in replies] == ["129"] * 3
+    assert all(reply.text.endswith("129") for reply in replies)
     low, medium, high = (reply.thinking_tokens for reply in replies)
     assert low < medium < high
     assert low == len("23+45=68+61=129")

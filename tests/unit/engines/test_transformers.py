@@ -24,7 +24,7 @@ def test_greedy_replies_do_not_depend_on_the_batch(sampling):
     alone = ask(sampling, temperature=0.0, batch_size=1)
     together = ask(sampling, temperature=0.0, batch_size=5)
     assert alone == together
-    assert alone[0].text == "68"
+    assert "23+45=68" in alone[0].text
 
 
 def test_the_seed_decides_what_is_sampled(sampling):
@@ -38,11 +38,11 @@ def test_a_small_top_p_is_greedy(sampling):
 
 
 def test_tokens_and_finish_are_those_of_the_text(sampling):
-    for reply in ask(sampling, temperature=0.0, max_tokens=10):
+    for reply in ask(sampling, temperature=0.0, max_tokens=15):
         # The tiny model reads bytes: a token a character.
         assert reply.thinking_tokens == len(reply.text)
-        assert (reply.finish_reason == "length") == (reply.thinking_tokens == 10)
-    assert {r.finish_reason for r in ask(sampling, temperature=0.0, max_tokens=10)} == {
+        assert (reply.finish_reason == "length") == (reply.thinking_tokens == 15)
+    assert {r.finish_reason for r in ask(sampling, temperature=0.0, max_tokens=15)} == {
         "stop",
         "length",
     }
