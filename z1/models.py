@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from z1.efforts import with_efforts
 from z1.errors import InputError
@@ -17,7 +17,7 @@ def load_tokenizer(model: str | BaseModelSection, efforts: EffortPrompts | None 
     ``model`` is a folder or hub id, or the recipe's base model. Raises InputError if there is no
     such model, or it has no chat template and the recipe names none.
     """
-    base = _as_base(model)
+    base = as_base(model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base.path, revision=base.revision)
     except (OSError, ValueError) as error:
@@ -53,7 +53,7 @@ def load_model(model: str | BaseModelSection, dtype: str) -> Any:
 
     Raises InputError if there is no such model.
     """
-    base = _as_base(model)
+    base = as_base(model)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
@@ -64,7 +64,8 @@ def load_model(model: str | BaseModelSection, dtype: str) -> Any:
     return loaded.to(device)
 
 
-def _as_base(model: str | BaseModelSection) -> BaseModelSection:
+def as_base(model: str | BaseModelSection) -> BaseModelSection:
+    """Return where a model comes from: a folder or hub id, and a revision of it."""
     base = BaseModelSection(path=model) if isinstance(model, str) else model
     return base.model_copy(update={"path": str(MODEL)}) if base.path == "tiny" else base
 
@@ -76,9 +77,15 @@ def pick_dtype(dtype: str) -> torch.dtype:
     return torch.bfloat16 if dtype == "bfloat16" else torch.float32
 
 
-def stop_tokens(model: Any, tokenizer: Any) -> list[int]:
+def stop_tokens(model: str | BaseModelSection, tokenizer: Any) -> list[int]:
     """Return the ids that end a reply, the tokenizer's own end token first."""
-    configured = model.generation_config.eos_token_id
+    base = as_base(model)
+    try:
+        config = GenerationConfig.from_pretrained(base.path, revision=base.revision)
+    except OSError:  # not every model has one of these
+        settings = AutoConfig.from_pretrained(base.path, revision=base.revision)
+        config = GenerationConfig.from_model_config(settings)
+    configured = config.eos_token_id
     ids = configured if isinstance(configured, list) else [configured]
     return list(dict.fromkeys(i for i in [tokenizer.eos_token_id, *ids] if i is not None))
 

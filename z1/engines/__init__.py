@@ -1,17 +1,22 @@
 """How text is sampled. An engine answers requests; a new one is a file and a line here."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import polars as pl
 
+from z1.errors import InputError
 from z1.recipe import BaseModelSection, EffortPrompts, Sampling, ThinkingWindow
 from z1.records import EFFORT, TRAJECTORY, WINDOWED, write_part
 
-ENGINES = {"transformers": "z1.engines.transformers"}
+ENGINES = {
+    "transformers": "z1.engines.transformers",
+    "vllm": "z1.engines.vllm",
+    "endpoint": "z1.engines.endpoint",
+}
 
 
 class Request(NamedTuple):
@@ -43,6 +48,14 @@ class Engine(Protocol):
         """Answer each request, in order. The same requests and seed give the same replies."""
 
 
+@runtime_checkable
+class Streaming(Engine, Protocol):
+    """An engine that answers each request for itself and need not wait for a part's last reply."""
+
+    def stream(self, seeded: Iterable[tuple[Request, int]]) -> Iterator[tuple[int, Reply]]:
+        """Answer requests, each given with its seed; yield (place, reply) as they are answered."""
+
+
 def open_engine(
     sampling: Sampling,
     model: str | BaseModelSection,
@@ -54,9 +67,16 @@ def open_engine(
     ``efforts`` are prompts for a model whose chat template has none; ``window`` is what requests
     with a budget get.
 
-    Raises InputError if there is no such model, or the window's hint does not suit it.
+    Raises InputError if there is no such model, the window's hint does not suit it, or what the
+    engine runs on is not installed.
     """
-    module = import_module(ENGINES[sampling.engine])
+    try:
+        module = import_module(ENGINES[sampling.engine])
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"engine {sampling.engine!r} needs {error.name}, which is not installed here: "
+            f"pip install 'z1[{sampling.engine}]'"
+        ) from error
     opened: Engine = module.open(sampling, model, efforts, window)
     return opened
 
@@ -90,22 +110,50 @@ def sample_parts(
     """
     schema = WINDOWED if "budget" in requests.columns else TRAJECTORY
     fields = [name for name in Request._fields if name in requests.columns]
-    starts = range(0, requests.height, part_size)
-    for number, start in enumerate(starts):
-        path = folder / f"part-{number:05d}.parquet"
-        report(start, requests.height)
-        if path.is_file():
-            continue
-        rows = requests[start : start + part_size]
-        asked = [Request(**row) for row in rows.select(fields).iter_rows(named=True)]
-        replies = engine.sample(asked, derive_seed(seed, number))
+    missing: dict[int, pl.DataFrame] = {}
+    for number, start in enumerate(range(0, requests.height, part_size)):
+        if not _part(folder, number).is_file():
+            missing[number] = requests[start : start + part_size]
+    done = requests.height - sum(rows.height for rows in missing.values())
+    report(done, requests.height)
+    asked = {
+        number: [Request(**row) for row in rows.select(fields).iter_rows(named=True)]
+        for number, rows in missing.items()
+    }
+    for number, replies in _answer(engine, asked, seed):
+        rows = missing[number]
         answered = [reply._asdict() for reply in replies]
         write_part(
             [row | reply for row, reply in zip(rows.to_dicts(), answered, strict=True)],
-            path,
+            _part(folder, number),
             schema,
         )
-    report(requests.height, requests.height)
+        done += rows.height
+        report(done, requests.height)
+
+
+def _part(folder: Path, number: int) -> Path:
+    return folder / f"part-{number:05d}.parquet"
+
+
+def _answer(
+    engine: Engine, parts: Mapping[int, Sequence[Request]], seed: int
+) -> Iterator[tuple[int, list[Reply]]]:
+    """Yield the number and the replies of each part as soon as all of them are there."""
+    seeds = {number: derive_seed(seed, number) for number in parts}
+    if not isinstance(engine, Streaming):
+        for number, requests in parts.items():
+            yield number, engine.sample(requests, seeds[number])
+        return
+    places = [(number, i) for number, requests in parts.items() for i in range(len(requests))]
+    seeded = ((parts[number][i], derive_seed(seeds[number], i)) for number, i in places)
+    replies: dict[int, dict[int, Reply]] = {number: {} for number in parts}
+    for at, reply in engine.stream(seeded):
+        number, i = places[at]
+        replies[number][i] = reply
+        if len(replies[number]) == len(parts[number]):
+            part = replies.pop(number)
+            yield number, [part[i] for i in range(len(part))]
 
 
 def derive_seed(*parts: int) -> int:

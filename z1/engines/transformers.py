@@ -27,7 +27,7 @@ class TransformersEngine:
         self.sampling = sampling
         self.tokenizer = load_tokenizer(model, efforts)
         self.model = load_model(model, sampling.dtype).eval()
-        self.stops = stop_tokens(self.model, self.tokenizer)
+        self.stops = stop_tokens(model, self.tokenizer)
         self.windows = Windows(window, self.tokenizer, self.stops, sampling.max_tokens)
 
     def sample(self, requests: Sequence[Request], seed: int) -> list[Reply]:
