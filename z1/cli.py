@@ -10,6 +10,8 @@ from z1.errors import InputError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_BUDGET = click.IntRange(0)
+_COUNT = click.IntRange(1)
 _WRONG_INPUT = 2
 _STOPPED = 130
 
@@ -105,9 +107,9 @@ def stage(
       generate   problems, model      split=SPLIT efforts=all|none
       verify     replies, problems
       select     replies, problems, seed      rule=seed|shortest|random|pairs
-      sft        examples, model
+      sft        examples, model, problems
       dpo        pairs, model
-      evaluate   problems, tag, random, tops, iter-sft, iter-dpo
+      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags
 
     \b
     Example:
@@ -199,6 +201,62 @@ def problems_check(file: Path) -> None:
 
     count = check_file(file)
     click.echo(f"{file}: {count} problems; every answer passes its verifier")
+
+
+@main.command()
+@click.argument("model")
+@click.argument("extra", nargs=-1, type=click.UNPROCESSED)
+@click.option("--port", type=int, default=8000, help="[8000]")
+@click.option("--host", help="Address to listen at. [all of the machine's]")
+@click.option("--hint", help="Text that makes the model answer. [that of recipes]")
+@click.option("--reserve", type=_COUNT, help="Tokens kept for the answer. [64]")
+@click.option("--budget-low", type=_BUDGET, default=256, help="Tokens of low effort. [256]")
+@click.option("--budget-medium", type=_BUDGET, default=1024, help="Likewise. [1024]")
+@click.option("--budget-high", type=_BUDGET, default=4096, help="Likewise. [4096]")
+@click.option("--api-key", envvar="VLLM_API_KEY", help="Key that requests must bring. [none]")
+def serve(
+    model: str,
+    extra: tuple[str, ...],
+    port: int,
+    host: str | None,
+    hint: str | None,
+    reserve: int | None,
+    api_key: str | None,
+    **budgets: int,
+) -> None:
+    """Serve MODEL with exact thinking budgets: vLLM's OpenAI server and z1's plug-in.
+
+    MODEL is a folder, a Hugging Face id, or tiny. What follows -- goes to vLLM.
+
+    \b
+    Fields of a request to /v1/chat/completions:
+      reasoning_effort        low, medium or high: the budget given here, and the effort
+                              prompt where the model was trained with one
+      thinking_token_budget   exact; 0 asks for the answer at once. Without it the
+                              effort's, which gets smaller where the answer needs the room
+      max_completion_tokens   thinking, hint and answer together
+
+    A reply that ends within its budget is all content. Otherwise the hint follows the thinking at
+    once; reasoning is what came before the hint, content what comes after it, and the choice's
+    window says {"closed": true}. usage.completion_tokens_details has reasoning_tokens and
+    hint_tokens. In a stream the text comes as delta.draft until it is known which of the two it
+    is, and then once more, whole, as delta.reasoning or delta.content.
+
+    /v1/completions takes thinking_token_budget too; its text is the whole reply with the hint.
+    A request without these fields is vLLM's alone.
+
+    \b
+    Example:
+      z1 serve tiny --port 8000
+      z1 serve runs/demo/tops --budget-low 128 -- --max-num-seqs 64
+    """
+    from z1.recipe import ThinkingWindow
+    from z1.serving.server import serve
+
+    given = {"hint": hint, "reserve": reserve}
+    window = ThinkingWindow(**{key: value for key, value in given.items() if value is not None})
+    named = {name.removeprefix("budget_"): value for name, value in budgets.items()}
+    serve(model, (host, port), window, named, api_key, extra)
 
 
 @main.command("tiny-base")
