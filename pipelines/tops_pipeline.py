@@ -3,11 +3,15 @@
 ::
 
     problems ─┬─ seed-replies → seed-verdicts → seed → tag
-              ├─ replies (of tag) → verdicts ─┬─ shortest → tops
+              ├─ replies (of tag) → verdicts ─┬─ shortest → tops (, tops-stop, tops-tags)
               │                               └─ random-right → random, the baseline
               ├─ iter-replies (of tops) → iter-verdicts ─┬─ chosen → iter-sft
               │                                          └─ pairs → iter-dpo
               └─ evaluate
+
+The models in brackets are trained for an evaluation over thinking budgets. kfp has no condition
+around a step whose output is used outside of it, so that is a pipeline of its own, of the same
+steps: ``budgets_pipeline.py``.
 """
 
 from typing import Any
@@ -23,13 +27,10 @@ from z1_components.sft.component import sft
 from z1_components.verify.component import verify
 
 
-@dsl.pipeline(name="tops")
-def tops_pipeline(recipe: str, workspace: str = "") -> None:
-    """Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.
+def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
+    """Add the steps to the pipeline under construction; both arguments are its parameters.
 
-    Args:
-        recipe: The recipe's text, with absolute paths.
-        workspace: The run's folder on this machine; empty on a cluster.
+    ``budgets`` adds what an evaluation over thinking budgets needs.
     """
 
     def do(component: Any, step: str, **arguments: Any) -> Any:
@@ -66,4 +67,20 @@ def tops_pipeline(recipe: str, workspace: str = "") -> None:
     iter_dpo = do(dpo, "iter-dpo", section="train.iter_dpo", pairs=pairs, model=tops)
 
     models = {"tag": tag, "random": random, "tops": tops}
-    do(evaluate, "evaluate", problems=given, **models, iter_sft=iter_sft, iter_dpo=iter_dpo)
+    models |= {"iter_sft": iter_sft, "iter_dpo": iter_dpo}
+    if budgets:
+        rows = {"examples": shortest, "problems": given}
+        models["tops_stop"] = do(sft, "tops-stop", section="train.tops_stop", **rows)
+        models["tops_tags"] = do(sft, "tops-tags", section="train.tops_tags", **rows)
+    do(evaluate, "evaluate", problems=given, **models)
+
+
+@dsl.pipeline(name="tops")
+def tops_pipeline(recipe: str, workspace: str = "") -> None:
+    """Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.
+
+    Args:
+        recipe: The recipe's text, with absolute paths.
+        workspace: The run's folder on this machine; empty on a cluster.
+    """
+    add_steps(recipe, workspace, budgets=False)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,6 +27,10 @@ class Section(BaseModel):
 
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
     """Fields with a Hugging Face id, or a folder where one of that name is beside the recipe."""
+
+    def uses(self) -> tuple[str, ...]:
+        """Return the other top-level keys that a stage reads because of what this section says."""
+        return ()
 
 
 class BaseModelSection(Section):
@@ -144,11 +148,28 @@ class Problems(Section):
     """Seed of the hash that divides the problems."""
 
 
+class Endpoint(Section):
+    """A server with OpenAI's API; its key is taken from the environment: OPENAI_API_KEY."""
+
+    url: str = Field(pattern="^https?://")
+    """Where its API begins, such as ``http://localhost:8000/v1``."""
+    served_model: str | None = None
+    """The server's name of the model, where it is not the one that the recipe has for it."""
+    api: Literal["completions", "chat"] = "completions"
+    """``completions`` sends prompts as tokens, encoded here; ``chat`` sends messages, for servers
+    that keep their tokenizer to themselves."""
+    concurrency: Count = 32
+    """Requests under way at a time."""
+
+
+Engine = Literal["transformers", "vllm", "endpoint"]
+
+
 class Sampling(Section):
     """How text is sampled from a model."""
 
-    engine: Literal["transformers"] = "transformers"
-    """What runs the model."""
+    engine: Engine = "transformers"
+    """What runs the model: this process, vLLM on all GPUs of the machine, or a server."""
     samples: Count = 1
     """Replies to each problem and effort."""
     temperature: float = Field(1.0, ge=0)
@@ -158,11 +179,21 @@ class Sampling(Section):
     max_tokens: Count
     """Most tokens of a reply."""
     batch_size: Count = 64
-    """Replies sampled side by side."""
+    """Replies sampled side by side; of ``vllm``, by each copy of the model."""
     part_size: Count = 1024
     """Replies in a part file; work that was cut off is lost by the part."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format; ``auto`` is bfloat16 on a GPU and float32 on a CPU."""
+    tensor_parallel: Count = 1
+    """``vllm``: GPUs that share one copy of the model; the machine holds as many copies as fit."""
+    endpoint: Endpoint | None = None
+    """``endpoint``: the server."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Sampling":
+        if self.engine == "endpoint" and self.endpoint is None:
+            raise ValueError("engine 'endpoint' needs 'endpoint', the server and its url")
+        return self
 
 
 class ThinkingWindow(Section):
@@ -184,8 +215,9 @@ class Teacher(Section):
 
     hub_or_folder = ("model",)
 
-    engine: Literal["scripted", "file", "transformers"]
-    """``scripted`` writes worked sums, ``file`` takes replies that are there already."""
+    engine: Literal["scripted", "file", "transformers", "vllm", "endpoint"]
+    """``scripted`` writes worked sums, ``file`` takes replies that are there already; the others
+    run a model, as under ``sampling.engine``, which must name the same one."""
     model: str | None = None
     """The teacher model, for the engines that run one."""
     slip: Share = 0.0
@@ -199,8 +231,14 @@ class Teacher(Section):
     def _complete(self) -> "Teacher":
         if self.engine == "file" and self.replies is None:
             raise ValueError("engine 'file' needs 'replies', the file with the replies")
-        if self.engine == "transformers" and (self.model is None or self.sampling is None):
-            raise ValueError("engine 'transformers' needs 'model' and 'sampling'")
+        if self.engine in get_args(Engine):
+            if self.model is None or self.sampling is None:
+                raise ValueError(f"engine {self.engine!r} needs 'model' and 'sampling'")
+            if self.engine != self.sampling.engine:
+                raise ValueError(
+                    f"engine {self.engine!r} is not that of 'sampling', {self.sampling.engine!r}; "
+                    "give both the same one"
+                )
         return self
 
 
@@ -254,6 +292,42 @@ class Training(Section):
     """Low-rank adapters; all weights if absent."""
 
 
+class Stop(Section):
+    """Training to answer when the thinking window closes."""
+
+    share: Share = 0.5
+    """Share of the examples that are cut at a random budget and go on with the window's hint and
+    the reference answer, of which only the answer is learnt."""
+
+
+class Tags(Section):
+    """Marks around the thinking, for a baseline that thinks between tags."""
+
+    opening: str = "<thinking>\n"
+    """Stands at the end of the prompt, so that no budget is spent on it."""
+    closing: str = Field("\n</thinking>\n", min_length=1)
+    """Stands between the thinking and the answer, and is put there when the budget is spent."""
+
+
+class SftTraining(Training):
+    """How a model is fine-tuned on examples."""
+
+    stop: Stop | None = None
+    """Also train the model to answer where its thinking window closes."""
+    tags: Tags | None = None
+    """Train the same replies with tags around their thinking: all before the last paragraph or
+    line, or all of a single line, which the reference answer then follows."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "SftTraining":
+        if self.stop and self.tags:
+            raise ValueError("'stop' and 'tags' are two different models; give one of them")
+        return self
+
+    def uses(self) -> tuple[str, ...]:
+        return ("window",) if self.stop else ()
+
+
 class DpoTraining(Training):
     """How a model is trained on preference pairs."""
 
@@ -264,16 +338,28 @@ class DpoTraining(Training):
 
 
 class Trainings(Section):
-    """The four trainings of the TOPS pipeline."""
+    """The trainings of the TOPS pipeline."""
 
-    tag: Training
+    tag: SftTraining
     """Base model to tag model, on the seed set."""
-    tops: Training
+    tops: SftTraining
     """Base model to thinking-optimal model; the random baseline is trained the same way."""
-    iter_sft: Training
+    tops_stop: SftTraining | None = None
+    """The same with ``stop``, for the evaluation over budgets."""
+    tops_tags: SftTraining | None = None
+    """The same with ``tags``, for the evaluation over budgets."""
+    iter_sft: SftTraining
     """Thinking-optimal model, further trained on its own shortest right replies."""
     iter_dpo: DpoTraining
     """Thinking-optimal model, further trained on preference pairs among its own replies."""
+
+    @model_validator(mode="after")
+    def _as_named(self) -> "Trainings":
+        if self.tops_stop and not self.tops_stop.stop:
+            raise ValueError("'tops_stop' needs 'stop', such as {share: 0.5}")
+        if self.tops_tags and not self.tops_tags.tags:
+            raise ValueError("'tops_tags' needs 'tags', such as {} for tags of the usual wording")
+        return self
 
 
 class Evaluation(Section):
@@ -287,6 +373,12 @@ class Evaluation(Section):
     """Also test at temperature 0."""
     resamples: Count = 10_000
     """Bootstrap resamples behind each interval."""
+    budgets: list[Annotated[int, Field(ge=0)]] = []
+    """Thinking budgets in tokens: also test, at temperature 0, how right the thinking-optimal model
+    is within each of them. This trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
+
+    def uses(self) -> tuple[str, ...]:
+        return ("window", "train") if self.budgets else ()
 
 
 class Recipe(Section):
@@ -308,6 +400,24 @@ class Recipe(Section):
     select: Selection = Selection()
     train: Trainings
     evaluate: Evaluation
+
+    @model_validator(mode="after")
+    def _budgets_fit(self) -> "Recipe":
+        if not self.evaluate.budgets:
+            return self
+        if not (self.train.tops_stop and self.train.tops_tags):
+            raise ValueError(
+                "evaluate.budgets compares with two more models; say under train.tops_stop and "
+                "train.tops_tags how they are trained"
+            )
+        largest, limit = max(self.evaluate.budgets), self.evaluate.sampling.max_tokens
+        if largest + self.window.reserve >= limit:
+            raise ValueError(
+                f"evaluate.budgets: {largest} tokens of thinking, a hint and window.reserve, "
+                f"{self.window.reserve} tokens for the answer, do not fit into "
+                f"evaluate.sampling.max_tokens, {limit}"
+            )
+        return self
 
 
 def find_recipe(name: str) -> Path:

@@ -60,9 +60,11 @@ def run_recipe(path: Path, output: Path) -> None:
         values = recipe.model_dump(mode="json")
         text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         write_bytes(folder / "recipe.yaml", text.encode())
+        from z1_pipelines.budgets_pipeline import budgets_pipeline
         from z1_pipelines.tops_pipeline import tops_pipeline
 
-        run_pipeline(tops_pipeline, recipe.model_dump_json(), folder, log, console)
+        pipeline = budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
+        run_pipeline(pipeline, recipe.model_dump_json(), folder, log, console)
         for name in _REPORTS:
             write_bytes(folder / name, (folder / "evaluate" / name).read_bytes())
     from z1.evaluation.report import print_table

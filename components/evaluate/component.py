@@ -1,5 +1,7 @@
 """The component that tests the models of the TOPS pipeline and writes the report."""
 
+from typing import Optional
+
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
@@ -19,6 +21,8 @@ def evaluate(
     output: Output[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
+    tops_stop: Optional[Input[Model]] = None,  # noqa: UP045 - kfp reads this form only
+    tops_tags: Optional[Input[Model]] = None,  # noqa: UP045
     workspace: str = "",
 ) -> None:
     """Test the models, and the recipe's base model, on the evaluation problems.
@@ -32,6 +36,8 @@ def evaluate(
         tops: The thinking-optimal model.
         iter_sft: The thinking-optimal model after another round of fine-tuning.
         iter_dpo: The thinking-optimal model after training on preferences.
+        tops_stop: The thinking-optimal model, trained to stop; tested over budgets alone.
+        tops_tags: The same, trained with tags around its thinking; tested over budgets alone.
         workspace: The run's folder on this machine; empty on a cluster.
         output: Every reply with its verdict, report.json and report.html.
         report: The report as a page.
@@ -48,6 +54,8 @@ def evaluate(
         "tops": tops,
         "iter-sft": iter_sft,
         "iter-dpo": iter_dpo,
+        "tops-stop": tops_stop,
+        "tops-tags": tops_tags,
     }
     folder = run_component("evaluate", recipe, "evaluate", inputs, output, metrics, step, workspace)
     shutil.copyfile(folder / "report.html", report.path)

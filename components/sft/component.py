@@ -17,6 +17,7 @@ def sft(
     output: Output[Model],
     metrics: Output[Metrics],
     model: Optional[Input[Model]] = None,  # noqa: UP045 - kfp reads this form only
+    problems: Optional[Input[Dataset]] = None,  # noqa: UP045
     workspace: str = "",
 ) -> None:
     """Fine-tune a model on examples.
@@ -27,11 +28,12 @@ def sft(
         step: Name of the output folder.
         examples: Output of the select component.
         model: The model to start from; the recipe's base model if there is none.
+        problems: Output of the problems component; needed where the section has stop or tags.
         workspace: The run's folder on this machine; empty on a cluster.
         output: A Hugging Face model folder.
         metrics: Examples trained on and dropped, and the seconds it took.
     """
     from z1.stages.component import run_component
 
-    inputs = {"examples": examples, "model": model}
+    inputs = {"examples": examples, "model": model, "problems": problems}
     run_component("sft", recipe, section, inputs, output, metrics, step, workspace)

@@ -24,7 +24,7 @@ from z1_components.problems.component import problems
 from z1_components.select.component import select
 from z1_components.verify.component import verify
 
-PIPELINE = Path(__file__).parents[2] / "pipelines" / "tops_pipeline.py"
+PIPELINES = Path(__file__).parents[2] / "pipelines"
 
 
 def z1(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -90,10 +90,11 @@ def run_here(pipeline: Any, recipe: str, folder: Path) -> str:
     return shown.getvalue()
 
 
-def test_pipeline_compiles_from_anywhere_and_is_wired_as_designed(tmp_path):
+@pytest.mark.parametrize("name", ["tops_pipeline", "budgets_pipeline"])
+def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_path):
     kfp = Path(sys.executable).with_name("kfp")
-    output = tmp_path / "tops.yaml"
-    command = [kfp, "dsl", "compile", "--py", PIPELINE, "--output", output]
+    output = tmp_path / f"{name}.yaml"
+    command = [kfp, "dsl", "compile", "--py", PIPELINES / f"{name}.py", "--output", output]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     spec = next(yaml.safe_load_all(output.read_text()))
     tasks = spec["root"]["dag"]["tasks"]
@@ -113,6 +114,8 @@ def test_pipeline_compiles_from_anywhere_and_is_wired_as_designed(tmp_path):
         for task, parts in tasks.items()
     }
     given = {"problems": "problems"}
+    budgets = name == "budgets_pipeline"
+    more = given | {"examples": "shortest"}
     assert inputs == {
         "problems": {},
         "seed-replies": given,
@@ -138,8 +141,9 @@ def test_pipeline_compiles_from_anywhere_and_is_wired_as_designed(tmp_path):
             "tops": "tops",
             "iter_sft": "iter-sft",
             "iter_dpo": "iter-dpo",
-        },
-    }
+        }
+        | ({"tops_stop": "tops-stop", "tops_tags": "tops-tags"} if budgets else {}),
+    } | ({"tops-stop": more, "tops-tags": more} if budgets else {})
     settings = {value.pop("step"): value for value in values.values()}
     assert {step: value for step, value in settings.items() if value} == {
         "seed-replies": {"section": "teacher", "split": "seed", "efforts": "all"},
@@ -155,7 +159,14 @@ def test_pipeline_compiles_from_anywhere_and_is_wired_as_designed(tmp_path):
         "iter-sft": {"section": "train.iter_sft"},
         "pairs": {"rule": "pairs"},
         "iter-dpo": {"section": "train.iter_dpo"},
-    }
+    } | (
+        {
+            "tops-stop": {"section": "train.tops_stop"},
+            "tops-tags": {"section": "train.tops_tags"},
+        }
+        if budgets
+        else {}
+    )
 
 
 def test_steps_write_to_the_workspace_and_are_skipped_when_done(tmp_path, content):

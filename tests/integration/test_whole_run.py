@@ -25,7 +25,7 @@ def small(content: dict[str, Any]) -> dict[str, Any]:
     content["generate"].update(sampling)
     content["iterate"].update(sampling)
     content["evaluate"]["sampling"] = {**content["evaluate"]["sampling"], **sampling}
-    content["evaluate"].update(seeds=[1, 2], resamples=200)
+    content["evaluate"].update(seeds=[1, 2], resamples=200, budgets=[6, 12])
     for training in content["train"].values():
         training.update(batch_size=8, device_batch_size=8, epochs=1, save_steps=2)
     content["train"]["tag"]["epochs"] = 3
@@ -128,13 +128,30 @@ def test_every_reply_is_there_exactly_once(finished, step):
 
 def test_every_evaluation_reply_is_there_exactly_once(finished):
     problems = pl.read_parquet(finished / "problems" / "evaluation.parquet").height
-    folders = sorted((finished / "evaluate" / "replies").iterdir())
+    folders = sorted((finished / "evaluate" / "replies").glob("*-s*"))
     # Five models without an effort and the tag model with three; two seeds and a greedy pass.
     assert len(folders) == (5 + 3) * 3
     for folder in folders:
         frame = pl.read_parquet(sorted(folder.glob("part-*.parquet")))
         assert frame.height == problems
         assert frame["problem_id"].n_unique() == problems
+
+
+def test_the_report_holds_every_budget_and_method(report, finished):
+    problems = pl.read_parquet(finished / "problems" / "evaluation.parquet").height
+    found = {(r["model"], r["method"], r["budget"]): r for r in report["budgets"]}
+    curves = [
+        ("tops", "window"), ("tops", "truncation"), ("tops-stop", "window"), ("tops-tags", "tags")
+    ]  # fmt: skip
+    assert set(found) == {(*curve, budget) for curve in curves for budget in (6, 12)}
+    assert len(report["budgets"]) == 8
+    for row in report["budgets"]:
+        assert row["problems"] == problems
+        assert 0 <= row["accuracy"] <= 1
+        assert row["thinking_tokens"] <= row["budget"]
+        assert set(row["by_difficulty"]) == {"2", "3", "4"}
+    cut = json.loads((finished / "tops-stop" / "stage.json").read_text())["details"]["replies"]
+    assert 0 < cut["cut"] < cut["cut"] + cut["whole"]
 
 
 def test_the_report_holds_every_model_and_stage(report, finished):

@@ -35,12 +35,28 @@ def test_a_mistake_in_a_source_names_its_place(content):
 
 @pytest.mark.parametrize(
     ("teacher", "needs"),
-    [({"engine": "file"}, "replies"), ({"engine": "transformers"}, "model")],
+    [
+        ({"engine": "file"}, "replies"),
+        ({"engine": "transformers"}, "model"),
+        ({"engine": "vllm", "model": "m"}, "sampling"),
+        ({"engine": "vllm", "model": "m", "sampling": {"max_tokens": 9}}, "both the same"),
+    ],
 )
 def test_a_teacher_without_what_it_needs_is_refused(content, teacher, needs):
     content["teacher"] = teacher
     with pytest.raises(InputError, match=needs):
         parse_recipe(content, "my.yaml", Path())
+
+
+def test_an_endpoint_needs_an_address(content):
+    content["generate"]["engine"] = "endpoint"
+    with pytest.raises(InputError, match="needs 'endpoint'"):
+        parse_recipe(content, "my.yaml", Path())
+    content["generate"]["endpoint"] = {"url": "localhost:8000"}
+    with pytest.raises(InputError, match=r"generate\.endpoint\.url"):
+        parse_recipe(content, "my.yaml", Path())
+    content["generate"]["endpoint"]["url"] = "http://localhost:8000/v1"
+    assert parse_recipe(content, "my.yaml", Path()).generate.endpoint.api == "completions"
 
 
 def test_shares_beyond_the_whole_are_refused(content):
@@ -77,3 +93,28 @@ def test_what_is_no_recipe_is_one_clear_error(tmp_path):
 
 def test_the_built_in_recipe_is_found_by_name():
     assert load_recipe(find_recipe("demo")).name == "demo"
+
+
+def test_budgets_need_room_and_the_models_they_compare_with(content):
+    parse_recipe(content, "my.yaml", Path())
+    content["evaluate"]["budgets"] = [4, 248]
+    with pytest.raises(InputError, match=r"248 tokens of thinking.*max_tokens, 256"):
+        parse_recipe(content, "my.yaml", Path())
+    content["evaluate"]["budgets"] = [-1]
+    with pytest.raises(InputError, match=r"evaluate\.budgets\.0"):
+        parse_recipe(content, "my.yaml", Path())
+    content["evaluate"]["budgets"] = [4]
+    del content["train"]["tops_tags"]
+    with pytest.raises(InputError, match=r"train\.tops_tags"):
+        parse_recipe(content, "my.yaml", Path())
+    content["evaluate"]["budgets"] = []
+    assert parse_recipe(content, "my.yaml", Path()).train.tops_tags is None
+
+
+def test_models_of_the_budgets_are_trained_as_their_names_say(content):
+    content["train"]["tops_stop"].pop("stop")
+    with pytest.raises(InputError, match="'tops_stop' needs 'stop'"):
+        parse_recipe(content, "my.yaml", Path())
+    content["train"]["tops_stop"].update(stop={}, tags={})
+    with pytest.raises(InputError, match="give one of them"):
+        parse_recipe(content, "my.yaml", Path())

@@ -37,7 +37,7 @@ def test_types_and_defaults_are_in_words():
     assert keys["seed"].default == "default: 0"
     assert keys["model.chat_template"].type == "file or nothing"
     assert keys["generate.top_p"].type == "number (above 0 and at most 1)"
-    assert keys["teacher.engine"].type == '"scripted", "file" or "transformers"'
+    assert keys["generate.engine"].type == '"transformers", "vllm" or "endpoint"'
     assert keys["evaluate.seeds"].type == "list of: whole number"
     assert keys["problems.sources[](file).path"].type == "file"
     assert keys["train.iter_dpo.lora.rank"].type == "whole number (above 0)"

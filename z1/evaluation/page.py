@@ -1,15 +1,17 @@
 """``report.html``: one file that needs nothing else, made of what ``report.json`` holds."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from z1.evaluation import MODELS, plots
+from z1.evaluation import MODELS, curves, plots
+from z1.evaluation.budgets import CURVES
 from z1.evaluation.comparison import signed
+from z1.evaluation.drawing import NARROW, WIDE
 from z1.evaluation.report import finding, label, percent
 from z1.records import EFFORTS
 
@@ -32,6 +34,7 @@ def render_page(report: Mapping[str, Any]) -> str:
         for figure_of in ("thinking_tokens", "accuracy"):
             draw = functools.partial(plots.by_difficulty, sampled, figure_of)
             difficulty.append(_both(draw))
+    budgets = report["budgets"]
     return environment.get_template("report.html.j2").render(
         report=report,
         finding=finding(report),
@@ -45,6 +48,10 @@ def render_page(report: Mapping[str, Any]) -> str:
         rankings=effort_rankings(report),
         tradeoff=_both(functools.partial(plots.tradeoff, sampled)),
         difficulty=difficulty,
+        curves={curve: CURVES[curve] for curve in budget_cells(budgets)},
+        within=budget_cells(budgets),
+        budgets=sorted({row["budget"] for row in budgets}),
+        budget_curves=_both(functools.partial(curves.over_budgets, budgets)) if budgets else None,
     )
 
 
@@ -56,6 +63,14 @@ def table_rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         which = "sampled" if model["temperature"] == report["temperature"] else "greedy"
         row[which] = model
     return [{"model": row["sampled"] or row["greedy"], **row} for row in rows.values()]
+
+
+def budget_cells(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[int, Any]]:
+    """Return the rows of the budgets by curve (model and method) and budget."""
+    found: dict[tuple[str, str], dict[int, Any]] = {}
+    for row in rows:
+        found.setdefault((row["model"], row["method"]), {})[row["budget"]] = row
+    return found
 
 
 def effort_rankings(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -104,4 +119,4 @@ def duration(seconds: float) -> str:
 
 def _both(draw: Callable[[tuple[int, int]], str]) -> dict[str, Markup]:
     """Draw a figure for wide and narrow windows. The figures are our own text, so not escaped."""
-    return {"wide": Markup(draw(plots.WIDE)), "narrow": Markup(draw(plots.NARROW))}
+    return {"wide": Markup(draw(WIDE)), "narrow": Markup(draw(NARROW))}

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from z1.evaluation import MODELS
+from z1.evaluation.budgets import summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
 from z1.recipe import Recipe
@@ -19,14 +20,19 @@ _CUT_WORTH_SAYING = 0.01
 
 
 def build_report(
-    recipe: Recipe, replies: pl.DataFrame, problems: pl.DataFrame, records: Mapping[str, Record]
+    recipe: Recipe,
+    replies: pl.DataFrame,
+    problems: pl.DataFrame,
+    records: Mapping[str, Record],
+    within_budgets: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Join the figures of all replies with what the stages before said, as plain JSON values.
 
     ``replies`` has the columns ``metrics.EVALUATED``, ``problems`` those of PROBLEM, and
-    ``records`` holds the record of every input by its name (``tops`` is the TOPS model's). Besides
-    ``run``, ``recipe_sha256``, ``models`` and ``stages`` the report has ``temperature`` (that of
-    the sampled pass, which ``comparison``, ``checks`` and ``examples`` are about) and ``remarks``.
+    ``records`` holds the record of every input by its name (``tops`` is the TOPS model's);
+    ``within_budgets`` has the columns ``budgets.BUDGETED``. Besides ``run``, ``recipe_sha256``,
+    ``models``, ``budgets`` and ``stages`` the report has ``temperature`` (that of the sampled pass,
+    which ``comparison``, ``checks`` and ``examples`` are about) and ``remarks``.
     """
     section = recipe.evaluate
     temperature = section.sampling.temperature
@@ -45,6 +51,7 @@ def build_report(
         "recipe_sha256": hashlib.sha256(recipe.model_dump_json().encode()).hexdigest(),
         "temperature": temperature,
         "models": models,
+        "budgets": [] if within_budgets is None else summarise_budgets(within_budgets, problems),
         "comparison": comparison,
         "checks": check(models, comparison, temperature),
         "examples": pick_examples(replies, problems, temperature),

@@ -1,8 +1,8 @@
 """Running a stage: a function from files to files, made resumable and skippable.
 
 A stage module ``z1.stages.NAME`` has a function ``run(work) -> Metrics`` and a tuple ``USES`` with
-the recipe's top-level keys that it reads besides its own section. The command line, the KFP
-components and ``dvc.yaml`` all call ``run_stage`` and nothing else.
+the recipe's top-level keys that it reads besides its own section and what that one ``uses()``. The
+command line, the KFP components and ``dvc.yaml`` all call ``run_stage`` and nothing else.
 
 An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, so an earlier
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
@@ -90,7 +90,8 @@ def run_stage(
     options = dict(options or {})
     chosen = find_section(recipe, section)
     parents = {name: read_record(path) for name, path in inputs.items()}
-    uses = {name: _plain(getattr(recipe, name)) for name in _uses(stage)}
+    names = (*_uses(stage), *chosen.uses())
+    uses = {name: _plain(getattr(recipe, name)) for name in names}
     dependencies = {
         "stage": stage,
         "section": _plain(chosen),
@@ -152,6 +153,8 @@ def find_section(recipe: Recipe, key: str) -> Any:
         if not isinstance(value, Section) or part not in type(value).model_fields:
             raise InputError(f"{key}: the recipe has no such section")
         value = getattr(value, part)
+    if not isinstance(value, Section):
+        raise InputError(f"{key}: the recipe leaves this section out")
     return value
 
 

@@ -1,10 +1,13 @@
 """Test every model on the evaluation problems, and write the report of the run.
 
 Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft`` and
-``iter-dpo``; ``base`` is the recipe's own model unless it is given. The output holds
+``iter-dpo``; ``base`` is the recipe's own model unless it is given. With budgets in the recipe,
+``tops`` is tested over them too, and so are ``tops-stop`` and ``tops-tags``. The output holds
 ``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
-``report.json`` and ``report.html``. Whatever of it an earlier attempt left is gone on with.
+``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
+(columns ``z1.evaluation.budgets.BUDGETED``); ``report.json`` and ``report.html``. Whatever of it
+an earlier attempt left is gone on with.
 """
 
 import json
@@ -16,14 +19,25 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from z1.efforts import expects_effort
-from z1.engines import build_requests, open_engine, sample_parts
+from z1.engines import Engine, build_requests, open_engine, sample_parts
 from z1.errors import InputError
 from z1.evaluation import MODELS
+from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, truncate
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
+from z1.models import load_tokenizer
 from z1.recipe import BaseModelSection, Evaluation
-from z1.records import EFFORTS, PROBLEM, TRAJECTORY, VERIFIED, scan, write_bytes, write_part
+from z1.records import (
+    EFFORTS,
+    PROBLEM,
+    TRAJECTORY,
+    VERIFIED,
+    WINDOWED,
+    scan,
+    write_bytes,
+    write_part,
+)
 from z1.stages import Metrics, Work, read_record
 from z1.verifiers import verify_frame
 
@@ -64,7 +78,11 @@ def run(work: Work) -> Metrics:
     models = find_models(work)
     section: Evaluation = work.section
     plan = {name: list_cells(name, model, section) for name, model in models.items()}
-    total = problems.height * sum(cell.samples for cells in plan.values() for cell in cells)
+    budgeted = find_budgeted(work)
+    total = problems.height * (
+        sum(cell.samples for cells in plan.values() for cell in cells)
+        + len(budgeted) * len(set(section.budgets))
+    )
     done, tables = 0, []
     for name, cells in plan.items():
         verdicts = work.output / "verdicts" / f"{name}.parquet"
@@ -75,23 +93,35 @@ def run(work: Work) -> Metrics:
         work.report(done, total)
         tables.append(scan(verdicts, EVALUATED).collect())
     replies = pl.concat(tables)
+    within = pl.DataFrame(schema=BUDGETED)
+    for name, model in budgeted.items():
+        verdicts = work.output / "verdicts" / "budgets" / f"{name}.parquet"
+        if not verdicts.is_file():
+            _sample_budgets(work, name, model, problems, done, total)
+            write_part(_verify_budgets(work, name, problems), verdicts, BUDGETED)
+        done += problems.height * len(set(section.budgets))
+        work.report(done, total)
+        within.extend(scan(verdicts, BUDGETED).collect())
 
     records = {name: read_record(path) for name, path in work.inputs.items()}
-    report = build_report(work.recipe, replies, problems, records)
+    report = build_report(work.recipe, replies, problems, records, within)
     own: dict[str, Any] = {
         "stage": "evaluate",
         "step": work.step,
         "seconds": round(time.monotonic() - started, 2),
-        "kept": replies.height,
+        "kept": total,
         "dropped": 0,
         "reasons": {},
-        "details": {"problems": problems.height, "models": list(models)},
+        "details": {
+            "problems": problems.height,
+            "models": list(dict.fromkeys([*models, *budgeted])),
+        },
     }
     report["stages"].append(stage_entry(own))
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(work.output / "report.json", text.encode())
     write_bytes(work.output / "report.html", render_page(report).encode())
-    return Metrics(kept=replies.height, dropped={}, details=own["details"])
+    return Metrics(kept=total, dropped={}, details=own["details"])
 
 
 def find_models(work: Work) -> dict[str, Model]:
@@ -99,14 +129,22 @@ def find_models(work: Work) -> dict[str, Model]:
 
     Raises InputError if an input is neither a model that z1 knows nor the problems.
     """
-    unknown = [name for name in work.inputs if name not in ("problems", *MODELS)]
+    known = list(dict.fromkeys([*MODELS, *(model for model, _ in CURVES)]))
+    unknown = [name for name in work.inputs if name not in ("problems", *known)]
     if unknown:
         raise InputError(
-            f"input {unknown[0]!r}: evaluate knows no such model; it tests {', '.join(MODELS)}"
+            f"input {unknown[0]!r}: evaluate knows no such model; it tests {', '.join(known)}"
         )
     given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
     given.setdefault("base", work.recipe.model)
     return {name: given[name] for name in MODELS if name in given}
+
+
+def find_budgeted(work: Work) -> dict[str, str]:
+    """Return the folder of every model to test over budgets, in the report's order."""
+    if not work.section.budgets:
+        return {}
+    return {name: str(work.inputs[name]) for name, _ in CURVES if name in work.inputs}
 
 
 def list_cells(name: str, model: Model, section: Evaluation) -> list[Cell]:
@@ -170,3 +208,47 @@ def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFra
         .join(places, on="place", how="left")
         .select(EVALUATED.names())
     )
+
+
+def _sample_budgets(
+    work: Work, name: str, model: str, problems: pl.DataFrame, done: int, total: int
+) -> None:
+    """Sample a greedy reply to each problem within each budget."""
+    section: Evaluation = work.section
+    sampling = section.sampling.model_copy(update={"temperature": 0.0})
+    window, closing = work.recipe.window, _closing_tag(work, name)
+    if closing is not None:
+        window = window.model_copy(update={"hint": closing, "delimiter": closing})
+    engine: Engine = open_engine(sampling, model, window=window)
+    if closing is not None:
+        engine = TaggedEngine(engine, load_tokenizer(model), closing)
+    budgets = pl.DataFrame({"budget": sorted(set(section.budgets))}, schema={"budget": pl.Int32})
+    requests = budgets.join(build_requests(problems, [None], samples=1), how="cross")
+    folder = work.output / "replies" / f"{name}-budgets"
+    report = partial(_report_from, work, done, total)
+    sample_parts(engine, requests, folder, 0, sampling.part_size, report)
+
+
+def _closing_tag(work: Work, name: str) -> str | None:
+    """Return the tag with which a model closes its thinking, or None if it was trained without."""
+    if (name, "tags") not in CURVES:
+        return None
+    training = work.recipe.train.tops_tags
+    assert training is not None  # the recipe sees to it that both are there where budgets are
+    assert training.tags is not None
+    return training.tags.closing
+
+
+def _verify_budgets(work: Work, name: str, problems: pl.DataFrame) -> pl.DataFrame:
+    """Verify a model's replies in each method that they stand for."""
+    sampled = scan(work.output / "replies" / f"{name}-budgets", WINDOWED).collect()
+    tables = [
+        (truncate(sampled) if method == "truncation" else sampled).with_columns(
+            model=pl.lit(name), method=pl.lit(method)
+        )
+        for model, method in CURVES
+        if model == name
+    ]
+    replies = pl.concat(tables)
+    verdicts = verify_frame(replies, problems).select("verdict", "reason")
+    return replies.hstack(verdicts)

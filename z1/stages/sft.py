@@ -1,15 +1,21 @@
-"""Fine-tune a model on examples. Inputs: ``examples``; ``model``, or the recipe's base without it.
+"""Fine-tune a model on examples. Inputs: ``examples``; ``model``, or the recipe's base without it;
+``problems`` where the section has ``stop`` or ``tags``.
 
 Examples with an effort make a tag model, which carries the effort prompts in its chat template.
 """
 
+from collections import Counter
+
+import polars as pl
+
 from z1.efforts import without_efforts
 from z1.errors import InputError
 from z1.models import load_model, load_tokenizer
-from z1.records import EXAMPLE, scan
+from z1.records import EXAMPLE, PROBLEM, scan
 from z1.stages import Metrics, Work
-from z1.training.rows import sft_rows, show_loss_mask
+from z1.training.rows import Divide, sft_rows, show_loss_mask, whole
 from z1.training.trainers import save_model, train_sft
+from z1.training.variants import answer_text, stopped, tagged, with_opening
 
 USES = ("seed", "efforts", "model")
 
@@ -22,7 +28,22 @@ def run(work: Work) -> Metrics:
     tokenizer = load_tokenizer(start, work.recipe.efforts if efforts else None)
     if not efforts:
         tokenizer.chat_template = without_efforts(tokenizer.chat_template)
-    rows, too_long = sft_rows(tokenizer, examples.iter_rows(named=True), work.section.max_length)
+    counts: Counter[str] = Counter()
+    divide: Divide = whole
+    if stop := work.section.stop:
+        answers = _read_answers(work, examples)
+        if all(answer is None for answer in answers.values()):
+            raise InputError(
+                f"{work.step}: no problem's reference answer is a text or a number, so there is "
+                "none to teach; leave out 'stop'"
+            )
+        divide = stopped(stop, work.recipe.window.hint, answers, work.recipe.seed, counts)
+    if tags := work.section.tags:
+        tokenizer.chat_template = with_opening(tokenizer.chat_template, tags)
+        divide = tagged(tags, _read_answers(work, examples))
+    rows, too_long = sft_rows(
+        tokenizer, examples.iter_rows(named=True), work.section.max_length, divide
+    )
     if not rows:
         raise InputError(
             f"{work.step}: all {too_long} examples are longer than max_length, "
@@ -35,4 +56,26 @@ def run(work: Work) -> Metrics:
         model, tokenizer, rows, work.section, work.output, work.recipe.seed, work.report
     )
     save_model(trained.pop("model"), tokenizer, work.output, efforts)
-    return Metrics(len(rows), {"longer than max_length": too_long}, trained)
+    details = trained | ({"replies": dict(counts)} if counts else {})
+    return Metrics(len(rows), {"longer than max_length": too_long}, details)
+
+
+def _read_answers(work: Work, examples: pl.DataFrame) -> dict[str, str | None]:
+    """Return the reference answer of each example's problem as text, or None if it is no text.
+
+    Raises InputError if there are no problems, or one of the examples' is missing.
+    """
+    if "problems" not in work.inputs:
+        raise InputError(
+            f"{work.step}: 'stop' and 'tags' go by the reference answers, so give the input "
+            "'problems', the output of the problems stage"
+        )
+    asked = examples["problem_id"].unique().to_list()
+    known = scan(work.inputs["problems"], PROBLEM).filter(pl.col("id").is_in(asked)).collect()
+    answers = {name: answer_text(text) for name, text in known.select("id", "answer").iter_rows()}
+    if missing := set(asked) - set(answers):
+        raise InputError(
+            f"{min(missing)}: {len(missing)} examples are of problems that are not in the input "
+            "'problems'; give the problems that they were made from"
+        )
+    return answers

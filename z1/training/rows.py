@@ -5,32 +5,48 @@ Rows are tokenised here and not by TRL, so that the ids of the prompt are exactl
 the chat template puts after a reply.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from z1.models import encode_prompt
 
 IGNORED = -100  # label of a token without loss
 
+Example = dict[str, Any]
+Divide = Callable[[Any, Example], tuple[list[int], list[int]]]
+"""Turns a tokenizer and an example into the ids after the prompt that are only read, and those
+that are learnt."""
+
+
+def encode(tokenizer: Any, text: str) -> list[int]:
+    """Return the ids of a text that stands in the middle of a conversation."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return ids
+
 
 def encode_reply(tokenizer: Any, text: str) -> list[int]:
     """Return the ids of a reply and its end token."""
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return [*ids, tokenizer.eos_token_id]
+    return [*encode(tokenizer, text), tokenizer.eos_token_id]
+
+
+def whole(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
+    """Learn the whole reply."""
+    return [], encode_reply(tokenizer, example["text"])
 
 
 def sft_rows(
-    tokenizer: Any, examples: Iterable[dict[str, Any]], max_length: int
+    tokenizer: Any, examples: Iterable[Example], max_length: int, divide: Divide = whole
 ) -> tuple[list[dict[str, list[int]]], int]:
     """Return rows of ``input_ids`` and ``labels``, and how many examples were too long."""
     rows, too_long = [], 0
     for example in examples:
         prompt = encode_prompt(tokenizer, example["prompt"], example["effort"])
-        reply = encode_reply(tokenizer, example["text"])
-        if len(prompt) + len(reply) > max_length:
+        read, learnt = divide(tokenizer, example)
+        before = prompt + read
+        if len(before) + len(learnt) > max_length:
             too_long += 1
             continue
-        rows.append({"input_ids": prompt + reply, "labels": [IGNORED] * len(prompt) + reply})
+        rows.append({"input_ids": before + learnt, "labels": [IGNORED] * len(before) + learnt})
     return rows, too_long
 
 

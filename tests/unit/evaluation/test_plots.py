@@ -7,18 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import rc_context
 
-from z1.evaluation.plots import (
-    _STYLE,
-    NARROW,
-    WIDE,
-    Box,
-    _bands,
-    _draw_tradeoff,
-    _short_labels,
-    _spread,
-    by_difficulty,
-    tradeoff,
-)
+from z1.evaluation.drawing import NARROW, STYLE, WIDE, Box, spread
+from z1.evaluation.plots import _bands, _draw_tradeoff, _short_labels, by_difficulty, tradeoff
 
 # Accuracy and tokens as the paper found them (MATH500), and as a run of the demo may look.
 PAPER = [
@@ -68,7 +58,7 @@ def texts(svg):
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 @pytest.mark.parametrize("table", [PAPER, DEMO, DEMO[:1]])
 def test_every_point_has_its_label_and_no_two_labels_touch(table, size):
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = _draw_tradeoff(models(table), size)
     renderer = figure.canvas.get_renderer()
     boxes = {}
@@ -137,7 +127,7 @@ def test_words_shared_by_all_labels_are_said_once():
 
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=12).map(sorted))
 def test_pushed_labels_keep_their_order_distance_and_frame(wanted):
-    heights = _spread(wanted, 17, 0, 400)
+    heights = spread(wanted, 17, 0, 400)
     assert len(heights) == len(wanted)
     assert all(b - a >= 17 - 1e-6 for a, b in pairwise(heights))
     assert heights[0] >= -1e-6
@@ -145,5 +135,5 @@ def test_pushed_labels_keep_their_order_distance_and_frame(wanted):
 
 
 def test_labels_that_have_room_stay_where_they_are():
-    assert _spread([10, 50, 100], 17, 0, 400) == [10, 50, 100]
-    assert _spread([50, 50, 200], 20, 0, 400) == [40, 60, 200]
+    assert spread([10, 50, 100], 17, 0, 400) == [10, 50, 100]
+    assert spread([50, 50, 200], 20, 0, 400) == [40, 60, 200]

@@ -6,11 +6,13 @@ import pytest
 
 from z1.efforts import with_efforts, write_card
 from z1.errors import InputError
+from z1.evaluation.budgets import BUDGETED
 from z1.evaluation.metrics import EVALUATED
 from z1.records import PROBLEM, TRAJECTORY, scan, write_part
 from z1.stages import Work, run_stage
 from z1.stages.evaluate import list_cells, run
 from z1.tiny import MODEL, write_tiny
+from z1.training.variants import with_opening
 
 
 @pytest.fixture
@@ -19,8 +21,10 @@ def recipe(demo):
         update={"temperature": 1.0, "samples": 1, "max_tokens": 40, "part_size": 3}
     )
     section = demo.evaluate.model_copy(
-        update={"sampling": sampling, "seeds": [1, 2], "greedy": True, "resamples": 100}
-    )
+        update={
+            "sampling": sampling, "seeds": [1, 2], "greedy": True, "resamples": 100, "budgets": []
+        }
+    )  # fmt: skip
     model = demo.model.model_copy(update={"path": "tiny"})
     return demo.model_copy(update={"evaluate": section, "model": model})
 
@@ -184,3 +188,95 @@ def test_wrong_inputs_are_named(recipe, sums_folder, tops, tmp_path):
     write_part([], empty / "evaluation.parquet", PROBLEM)
     with pytest.raises(InputError, match=r"problems\.splits\.evaluation"):
         attempt({"problems": empty, "tops": tops})
+
+
+@pytest.fixture
+def budgeted(recipe):
+    """The recipe with two budgets."""
+    section = recipe.evaluate.model_copy(update={"budgets": [9, 1], "seeds": [1]})
+    return recipe.model_copy(update={"evaluate": section})
+
+
+@pytest.fixture
+def trained(tops, tmp_path, demo):
+    """The three models of the budgets, in name: the tiny base, and once with an opening tag."""
+    for name in ("tops-stop", "tops-tags"):
+        shutil.copytree(tops, tmp_path / name)
+    template = tmp_path / "tops-tags" / "chat_template.jinja"
+    template.write_text(with_opening(template.read_text(), demo.train.tops_tags.tags))
+    return {name: tmp_path / name for name in ("tops", "tops-stop", "tops-tags")}
+
+
+def test_budgets_are_reported_for_each_model_and_method(budgeted, sums_folder, trained, tmp_path):
+    output = tmp_path / "evaluate"
+    inputs = {"problems": sums_folder, **trained}
+    record = run_stage("evaluate", budgeted, "evaluate", inputs, output)
+    report = json.loads((output / "report.json").read_text())
+    assert [(row["model"], row["method"], row["budget"]) for row in report["budgets"]] == [
+        ("tops", "window", 1), ("tops", "window", 9),
+        ("tops-stop", "window", 1), ("tops-stop", "window", 9),
+        ("tops-tags", "tags", 1), ("tops-tags", "tags", 9),
+        ("tops", "truncation", 1), ("tops", "truncation", 9),
+    ]  # fmt: skip
+    rows = {(r["model"], r["method"], r["budget"]): r for r in report["budgets"]}
+    assert all(row["problems"] == 4 for row in report["budgets"])
+    assert all(row["thinking_tokens"] <= row["budget"] for row in report["budgets"])
+    # The same weights under two names; only the method differs.
+    window = rows["tops", "window", 1]
+    assert window | {"model": "tops-stop"} == rows["tops-stop", "window", 1]
+    assert window["hint_tokens"] == len(budgeted.window.hint) * window["closed"] > 0
+    cut = rows["tops", "truncation", 1]
+    assert cut["closed"] == window["closed"]
+    assert (cut["hint_tokens"], cut["answer_tokens"]) == (0, 0)
+    assert {m["name"] for m in report["models"]} == {"base", "tops"}
+    assert record["kept"] == 2 * 4 * 2 + 3 * 4 * 2
+    assert "When the thinking has to stop" in (output / "report.html").read_text()
+
+
+def test_truncated_replies_begin_the_greedy_ones(budgeted, sums_folder, trained, tmp_path):
+    inputs = {"problems": sums_folder, "tops": trained["tops"]}
+    run(Work(budgeted, budgeted.evaluate, inputs, {}, tmp_path / "out", "evaluate"))
+    verdicts = tmp_path / "out" / "verdicts"
+    greedy = scan(verdicts / "tops.parquet", EVALUATED).filter(pl.col("temperature") == 0)
+    within = scan(verdicts / "budgets" / "tops.parquet", BUDGETED)
+    both = within.filter(pl.col("method") == "truncation").join(greedy, on="problem_id").collect()
+    assert both.height == 8
+    for row in both.iter_rows(named=True):
+        assert row["text"] == row["text_right"][: row["budget"]]  # a character is a token
+        assert (row["finish_reason"] == "length") == (row["thinking_tokens_right"] >= row["budget"])
+
+
+def test_tags_close_the_thinking_with_the_recipes_tag(budgeted, sums_folder, trained, tmp_path):
+    inputs = {"problems": sums_folder, "tops-tags": trained["tops-tags"]}
+    run(Work(budgeted, budgeted.evaluate, inputs, {}, tmp_path / "out", "evaluate"))
+    verdicts = tmp_path / "out" / "verdicts" / "budgets" / "tops-tags.parquet"
+    closed = scan(verdicts, BUDGETED).filter(pl.col("hint_tokens") > 0).collect()
+    assert closed.height > 0
+    width = len(budgeted.train.tops_tags.tags.closing)
+    assert set(closed["hint_tokens"]) == {width}
+    assert (closed["thinking_tokens"] == closed["budget"]).all()
+
+
+def test_verdicts_within_budgets_of_an_earlier_attempt_are_kept(
+    budgeted, sums_folder, trained, tmp_path
+):
+    inputs = {"problems": sums_folder, **trained}
+    work = Work(budgeted, budgeted.evaluate, inputs, {}, tmp_path / "out", "evaluate")
+    run(work)
+    folder = tmp_path / "out" / "verdicts" / "budgets"
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    (folder / "tops-stop.parquet").unlink()
+    run(work)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {"tops-stop.parquet"}
+
+
+def test_without_budgets_models_of_the_budgets_are_not_sampled(
+    recipe, sums_folder, trained, tmp_path
+):
+    inputs = {"problems": sums_folder, **trained}
+    run(Work(recipe, recipe.evaluate, inputs, {}, tmp_path / "out", "evaluate"))
+    sampled = {path.name.split("-none")[0] for path in (tmp_path / "out" / "replies").iterdir()}
+    assert sampled == {"base", "tops"}
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["budgets"] == []
