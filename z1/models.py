@@ -93,6 +93,6 @@ def stop_tokens(model: str | BaseModelSection, tokenizer: Any) -> list[int]:
 def _missing(model: str, error: Exception) -> InputError:
     first = str(error).strip().splitlines()[0]
     return InputError(
-        f"model {model!r} cannot be loaded: name a model folder or a Hugging Face id that this "
-        f"machine can reach ({first})"
+        f"model {model!r} (model.path, teacher.model) cannot be loaded: name a model folder or a "
+        f"Hugging Face id that this machine can reach ({first})"
     )

@@ -23,7 +23,9 @@ Positive = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A part of the recipe."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
     """Fields with a Hugging Face id, or a folder where one of that name is beside the recipe."""
@@ -291,6 +293,15 @@ class Training(Section):
     lora: Lora | None = None
     """Low-rank adapters; all weights if absent."""
 
+    @model_validator(mode="after")
+    def _divide_batches(self) -> "Training":
+        if self.batch_size % min(self.batch_size, self.device_batch_size):
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of device_batch_size "
+                f"{self.device_batch_size}"
+            )
+        return self
+
 
 class Stop(Section):
     """Training to answer when the thinking window closes."""
@@ -444,7 +455,7 @@ def load_recipe(path: Path) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
         raise InputError(f"{path}: not YAML: {error}") from error
     recipe = parse_recipe(content, where=str(path), folder=path.resolve().parent)
     if missing := [f"  {key}: there is no file {file}" for key, file in _missing_files(recipe)]:

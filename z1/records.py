@@ -117,15 +117,23 @@ def normalise_prompt(prompt: str) -> str:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that readers see either the old content or all of the new."""
+    """Write a file so that readers see either the old content or all of the new.
+
+    A link stays one, and a device or pipe is written to.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

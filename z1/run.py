@@ -57,14 +57,15 @@ def run_recipe(path: Path, output: Path) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: leave all in order
     with _only_run(folder), (folder / "run.log").open("a", encoding="utf-8", buffering=1) as log:
         log.write(f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} z1 run {path}\n")
-        values = recipe.model_dump(mode="json")
-        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        write_bytes(folder / "recipe.yaml", text.encode())
         from z1_pipelines.budgets_pipeline import budgets_pipeline
         from z1_pipelines.tops_pipeline import tops_pipeline
 
         pipeline = budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
         run_pipeline(pipeline, recipe.model_dump_json(), folder, log, console)
+        # Now and not before, so that beside an older report stands its own recipe.
+        values = recipe.model_dump(mode="json")
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        write_bytes(folder / "recipe.yaml", text.encode())
         for name in _REPORTS:
             write_bytes(folder / name, (folder / "evaluate" / name).read_bytes())
     from z1.evaluation.report import print_table

@@ -125,9 +125,12 @@ def test_stage_takes_inputs_and_options_by_name(tmp_path, own_problems):
         ({"name": "bake"}, "bake: no such stage"),
         ({"--section": "train.best"}, "train.best: the recipe has no such section"),
         ({"--input": "problems"}, "'problems' is not NAME=VALUE"),
-        ({"--input": "problems=nowhere"}, "nowhere: no such file or folder"),
+        ({"--input": "problms=x"}, "'problms': problems knows no such input"),
+        ({"name": "verify"}, "verify needs the input 'replies'"),
+        ({"--option": "split=seed"}, "'split': problems knows no such option"),
+        ({"--section": "train.tag"}, "takes one of the kind Problems, not SftTraining"),
     ],
-    ids=["stage", "section", "form", "path"],
+    ids=["stage", "section", "form", "input", "needed", "option", "kind"],
 )
 def test_wrong_stage_arguments_are_named(tmp_path, change, message):
     given = {"--recipe": "demo", "--section": "problems", "--output": str(tmp_path / "out")}

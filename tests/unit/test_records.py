@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -43,3 +45,16 @@ def test_a_file_is_replaced_whole(tmp_path):
     write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
     assert [p.name for p in path.parent.iterdir()] == ["file.json"]
+
+
+def test_a_link_stays_a_link_and_a_device_is_written_to(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    write_bytes(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    write_bytes(Path("/dev/null"), b"gone")
+    assert Path("/dev/null").is_char_device()

@@ -28,10 +28,11 @@ from z1 import progress
 from z1.errors import InputError
 from z1.recipe import Recipe, Section
 from z1.records import write_bytes
+from z1.stages.given import check_given, check_output
 from z1.tiny import MODEL
 
-STAGES = ("problems", "generate", "verify", "select", "sft", "dpo", "evaluate")
 RECORD = "stage.json"
+_MARKER = ".key"  # file in an unfinished output, with the key it will have
 _PACKAGE = Path(z1.__file__).parent
 _HASH_WHOLE_BYTES = 256 * 2**20  # larger files are identified by size and time of change
 
@@ -85,10 +86,11 @@ def run_stage(
 
     Raises InputError if the section, an input or what is in it is wrong.
     """
-    if stage not in STAGES:
-        raise InputError(f"{stage}: no such stage; there are {', '.join(STAGES)}")
     options = dict(options or {})
     chosen = find_section(recipe, section)
+    check_given(stage, section, chosen, inputs, options)
+    partial = output.with_name(f"{output.name}.partial")
+    check_output(output, partial, (RECORD, _MARKER), inputs)
     parents = {name: read_record(path) for name, path in inputs.items()}
     names = (*_uses(stage), *chosen.uses())
     uses = {name: _plain(getattr(recipe, name)) for name in names}
@@ -101,13 +103,15 @@ def run_stage(
         "code": code_digest(f"z1.stages.{stage}"),
     }
     key = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
-    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"output {output}: {error}") from error
     with _locked(output.with_name(f".{output.name}.lock")):
         if (output / RECORD).is_file() and (found := read_record(output))["key"] == key:
             progress.report(output.name, 1, 1)
             return found
-        partial = output.with_name(f"{output.name}.partial")
-        marker = partial / ".key"
+        marker = partial / _MARKER
         if not marker.is_file() or marker.read_text() != key:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()

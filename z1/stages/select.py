@@ -32,6 +32,8 @@ class _Table:
     """What there is to choose from: narrow columns, and where the texts are."""
 
     pool: pl.DataFrame
+    replies: int
+    """Rows of the pool that are replies; those of a seed set come after them."""
     problems: pl.DataFrame
     reply_parts: list[Path]
     problem_parts: list[Path]
@@ -73,6 +75,7 @@ def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:
     )
     narrow = ["problem_id", "effort", "sample", "thinking_tokens", "verdict"]
     pool = scan(replies, VERIFIED).select(narrow).collect()
+    own = pool.height
     parts = _parts(replies)
     if seed_set is not None:
         examples = scan(seed_set, EXAMPLE).select(
@@ -96,7 +99,7 @@ def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:
             f"{replies}: {len(strange)} replies are to problems that {problems} does not hold, "
             f"such as {strange['problem_id'][0]!r}"
         )
-    return _Table(pool.drop("problem_id"), known, parts, _parts(problems))
+    return _Table(pool.drop("problem_id"), own, known, parts, _parts(problems))
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -147,7 +150,13 @@ def _details(rows: pl.DataFrame, table: _Table, seen: int) -> Mapping[str, Any]:
     difficulties = (
         rows.group_by("difficulty").agg(pl.col("thinking_tokens").mean()).sort("difficulty")
     )
-    ranks = rank_efforts(table.pool.lazy()).group_by("effort", "rank").len().collect()
+    # The seed set's replies were put in order; how efforts are obeyed shows in the others.
+    ranks = (
+        rank_efforts(table.pool.lazy().filter(pl.col("row") < table.replies))
+        .group_by("effort", "rank")
+        .len()
+        .collect()
+    )
     counted = {(effort, rank): count for effort, rank, count in ranks.iter_rows()}
     efforts = rows.group_by("source_effort").len().sort("source_effort")
     details = {

@@ -110,6 +110,31 @@ def test_wrong_names_are_named(demo, tmp_path, stage, section, message):
         run_stage(stage, demo, section, {}, tmp_path / "out")
 
 
+def test_nothing_is_replaced_that_no_stage_has_written(demo, tmp_path):
+    thesis = tmp_path / "mine" / "sub" / "thesis.txt"
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("years of work")
+    for output in (tmp_path / "mine", thesis):
+        with pytest.raises(InputError, match="no stage has written"):
+            run_stage("problems", demo, "problems", {}, output)
+    (tmp_path / "mine").rename(tmp_path / "out.partial")
+    with pytest.raises(InputError, match="no stage has written"):
+        run_stage("problems", demo, "problems", {}, tmp_path / "out")
+    assert (tmp_path / "out.partial" / "sub" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("output", ["in", "in/..", "."])
+def test_an_output_does_not_replace_an_input(demo, tmp_path, output):
+    kept = tmp_path / "in" / "stage.json"
+    kept.parent.mkdir()
+    kept.write_text("{}")
+    with pytest.raises(InputError, match=r"holds the input|name a folder"):
+        run_stage(
+            "generate", demo, "teacher", {"problems": kept.parent}, tmp_path / output, OPTIONS
+        )
+    assert kept.exists()
+
+
 def test_a_missing_input_is_named(demo, tmp_path):
     inputs = {"problems": tmp_path / "nowhere"}
     with pytest.raises(InputError, match="nowhere: no such file"):
