@@ -463,6 +463,11 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
+def write_recipe(recipe: Recipe) -> str:
+    """Return a recipe as the YAML text that a run keeps, with all its defaults."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
 def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
     """Check a recipe's content; ``where`` stands in the messages, ``folder`` before its paths."""
     try:

@@ -21,13 +21,12 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from z1 import progress
 from z1.errors import InputError
-from z1.recipe import load_recipe
+from z1.recipe import load_recipe, write_recipe
 from z1.records import write_bytes
 from z1.stages import RECORD, read_record
 from z1.stages.component import ERROR
@@ -63,9 +62,7 @@ def run_recipe(path: Path, output: Path) -> None:
         pipeline = budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
         run_pipeline(pipeline, recipe.model_dump_json(), folder, log, console)
         # Now and not before, so that beside an older report stands its own recipe.
-        values = recipe.model_dump(mode="json")
-        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        write_bytes(folder / "recipe.yaml", text.encode())
+        write_bytes(folder / "recipe.yaml", write_recipe(recipe).encode())
         for name in _REPORTS:
             write_bytes(folder / name, (folder / "evaluate" / name).read_bytes())
     from z1.evaluation.report import print_table

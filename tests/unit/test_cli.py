@@ -184,4 +184,5 @@ def test_tiny_base_is_an_ordinary_model_folder(tmp_path):
     assert CliRunner().invoke(main, ["tiny-base", str(folder)]).exit_code == 0
     assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen2"
     assert list(folder.glob("*.safetensors"))
-    assert CliRunner().invoke(main, ["tiny-base", str(folder)]).exit_code == 2
+    for nowhere in (folder, folder / "config.json" / "sub"):
+        assert CliRunner().invoke(main, ["tiny-base", str(nowhere)]).exit_code == 2

@@ -11,7 +11,7 @@ from z1.evaluation import MODELS
 from z1.evaluation.budgets import summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
-from z1.recipe import Recipe
+from z1.recipe import Recipe, write_recipe
 
 Record = Mapping[str, Any]
 """What a stage says of its output: ``stage.json``, with its inputs' records under ``parents``."""
@@ -48,7 +48,7 @@ def build_report(
     )
     return {
         "run": recipe.name,
-        "recipe_sha256": hashlib.sha256(recipe.model_dump_json().encode()).hexdigest(),
+        "recipe_sha256": hashlib.sha256(write_recipe(recipe).encode()).hexdigest(),
         "temperature": temperature,
         "models": models,
         "budgets": [] if within_budgets is None else summarise_budgets(within_budgets, problems),

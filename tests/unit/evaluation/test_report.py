@@ -7,6 +7,7 @@ import pytest
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import duration, effort_rankings, render_page, shorten, table_rows
 from z1.evaluation.report import build_report, finding, order_stages, print_table, stage_entry
+from z1.recipe import write_recipe
 from z1.records import PROBLEM
 
 LENGTHS = {"base": 30, "tag": None, "random": 50, "tops": 25, "iter-sft": 24, "iter-dpo": 23}
@@ -113,7 +114,7 @@ def report(recipe, **changes):
 def test_the_report_holds_what_was_promised(recipe):
     made = report(recipe)
     assert made["run"] == recipe.name
-    digest = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
+    digest = hashlib.sha256(write_recipe(recipe).encode()).hexdigest()
     assert made["recipe_sha256"] == digest
     names = ["base", "tag", "tag", "tag", "random", "tops", "iter-sft", "iter-dpo"]
     assert [m["name"] for m in made["models"] if m["temperature"] == 1] == names
