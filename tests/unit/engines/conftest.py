@@ -2,18 +2,16 @@
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+from transformers import DynamicCache
 
 from z1.models import encode_prompt, load_model, load_tokenizer, stop_tokens
 from z1.window import Window
@@ -176,58 +174,3 @@ def server(started_server: OpenAIServer) -> OpenAIServer:
     """The server, with nothing asked yet and no faults."""
     started_server.reset()
     return started_server
-
-
-@pytest.fixture(scope="session")
-def vllm_python() -> str:
-    """The Python of an environment with vLLM and z1."""
-    beside = Path(__file__).parents[3] / ".venv-vllm" / "bin" / "python"
-    python = os.environ.get("Z1_VLLM_PYTHON") or str(beside)
-    if not Path(python).is_file():
-        pytest.skip(f"no environment with vLLM: {python} is missing; `make vllm-env` makes it")
-    return python
-
-
-@pytest.fixture(scope="session")
-def vllm_tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with its attention heads filled up with zeros to a width of 32.
-
-    vLLM's kernel for CPUs has none of the tiny model's 24. What the model computes stays the same:
-    a Llama model with biases is a Qwen2 model whose heads may have any width.
-    """
-    tiny, width = load_model("tiny", "float32"), 32
-    config, kept = tiny.config, tiny.config.hidden_size // tiny.config.num_attention_heads
-    if kept == width:
-        return Path(config._name_or_path)
-    theta = config.rope_parameters["rope_theta"] ** (width / kept)  # the same angles in each head
-    shared = ["vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers"]
-    shared += ["num_attention_heads", "num_key_value_heads", "max_position_embeddings"]
-    shared += ["rms_norm_eps", "tie_word_embeddings", "eos_token_id", "pad_token_id"]
-    wide = LlamaForCausalLM(
-        LlamaConfig(
-            **{name: getattr(config, name) for name in shared},
-            head_dim=width,
-            attention_bias=True,
-            rope_parameters={"rope_type": "default", "rope_theta": theta},
-            bos_token_id=None,
-        )
-    )
-    # A head turns its first half against its second half, so each half is filled up.
-    half = torch.arange(kept // 2)
-    head = torch.cat([half, half + width // 2])
-    rows = torch.cat([head + i * width for i in range(config.num_attention_heads)])
-    narrow, weights = tiny.state_dict(), wide.state_dict()
-    for name, weight in weights.items():
-        weight.zero_()
-        if name.endswith("o_proj.weight"):
-            weight[:, rows] = narrow[name]
-        elif ".self_attn." in name and name in narrow:
-            # Products of wider heads are scaled down more.
-            weight[rows] = narrow[name] * ((width / kept) ** 0.5 if "q_proj" in name else 1)
-        elif name in narrow:
-            weight.copy_(narrow[name])
-    wide.load_state_dict(weights)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    wide.save_pretrained(folder)
-    load_tokenizer("tiny").save_pretrained(folder)
-    return folder
