@@ -129,7 +129,7 @@ def test_every_reply_is_there_exactly_once(finished, step):
 
 def test_every_evaluation_reply_is_there_exactly_once(finished):
     problems = pl.read_parquet(finished / "problems" / "evaluation.parquet").height
-    folders = sorted((finished / "evaluate" / "replies").glob("*-s*"))
+    folders = sorted((finished / "evaluate" / "replies").glob("*-s[0-9]*"))
     # Five models without an effort and the tag model with three; two seeds and a greedy pass.
     assert len(folders) == (5 + 3) * 3
     for folder in folders:
