@@ -235,7 +235,10 @@ def test_each_of_several_choices_has_its_own_window(client, tokenizer):
     for choice in completion.choices:
         if choice.window["closed"]:
             texts.add(choice.message.reasoning)
-            assert len(tokenizer(choice.message.reasoning)["input_ids"]) == 20
+            # So hot, it writes halves of characters, which text cannot tell apart; ids can. Now
+            # and then it writes a chat mark, which is no text.
+            thought = tokenizer.decode(choice.token_ids[:20], skip_special_tokens=True)
+            assert choice.message.reasoning == thought
             assert choice.token_ids[20 : 20 + len(hint)] == hint
     assert len(texts) > 1
     counted = completion.usage.completion_tokens_details
