@@ -1,9 +1,11 @@
 """Pre-train the tiny base model that ships in this folder: ``python -m z1.tiny.make DIR``.
 
-The model has the Qwen2 architecture and about half a million parameters, and reads bytes. Its
-text is sums and their worked solutions at three lengths, plain or as a chat. What it never saw:
-a sum in the evaluation split of the demo recipes, nor a pass that begins with a two-number sum of
-that split.
+The model has the Qwen3 architecture and half a million parameters, and reads bytes. Its text is
+sums and their worked solutions at three lengths, plain or as a chat. Two things that a large model
+knows from its reading it is taught outright, each in a form that no recipe's data repeats: that a
+system message can say how long to think (by the first letter of a made-up word), and that
+``answer`` on a line of its own asks for the answer at once. What it never saw: a sum in the
+evaluation split of the demo recipes, nor a pass that begins with a two-number sum of that split.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from z1.problems.splits import split_point
 from z1.tiny.sums import solve
@@ -31,6 +33,8 @@ CHAT_TEMPLATE = (
 )
 HELD_OUT_SHARE = 0.1  # the evaluation split of the demo recipes: points below this, seed 0
 MAX_TOKENS = 512  # positions the model is built for
+FIRST_LETTERS = {"low": "abcdefgh", "medium": "ijklmnopq", "high": "rstuvwxyz"}
+ASK = "\nanswer\n"
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
@@ -53,16 +57,17 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     return wrapped
 
 
-def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     """Return the untrained model."""
-    return Qwen2ForCausalLM(
-        Qwen2Config(
+    return Qwen3ForCausalLM(
+        Qwen3Config(
             vocab_size=len(tokenizer),
             hidden_size=96,
             intermediate_size=384,
             num_hidden_layers=3,
             num_attention_heads=4,
             num_key_value_heads=4,
+            head_dim=32,  # the least that vLLM's CPU kernels take
             max_position_embeddings=MAX_TOKENS,
             tie_word_embeddings=True,
             use_sliding_window=False,
@@ -85,9 +90,9 @@ def is_held_out(terms: list[int]) -> bool:
 
 
 def documents(rng: random.Random) -> Iterator[tuple[str, str]]:
-    """Yield endless (opening, worked solution) pairs."""
+    """Yield endless (opening, what follows) pairs: only what follows is learnt."""
     while True:
-        effort = rng.choice(["low", "medium", "high"])
+        effort = rng.choice(list(FIRST_LETTERS))
         least, most = rng.choices([(0, 9), (10, 99), (0, 100)], [0.2, 0.4, 0.4])[0]
         count = rng.randint(2, 8 if most < 10 else 6)
         terms = [rng.randint(least, most) for _ in range(count)]
@@ -97,18 +102,26 @@ def documents(rng: random.Random) -> Iterator[tuple[str, str]]:
         if rng.random() < 0.3:
             opening = f"{text}\n"
         else:
-            opening = f"{system_message(rng)}<|user|>{text}<|end|><|assistant|>"
-        yield opening, solve(terms, effort, rng)
+            opening = f"{system_message(effort, rng)}<|user|>{text}<|end|><|assistant|>"
+        solution = solve(terms, effort, rng)
+        if rng.random() < 0.1:
+            yield opening + solution[: rng.randrange(1, len(solution))] + ASK, str(sum(terms))
+        else:
+            yield opening, solution
 
 
-def system_message(rng: random.Random) -> str:
-    """Return no system message, or one of made-up words, so that any can be borne."""
+def system_message(effort: str, rng: random.Random) -> str:
+    """Return no system message, or one of made-up words, most of which tell the effort.
+
+    Some tell nothing, and some are long, so that any can be borne.
+    """
     if rng.random() < 0.4:
         return ""
     words = rng.randint(30, 60) if rng.random() < 0.05 else rng.randint(1, 3)
     letters = string.ascii_lowercase
     text = " ".join("".join(rng.choices(letters, k=rng.randint(2, 8))) for _ in range(words))
-    return f"<|system|>{text}<|end|>"
+    first = rng.choice(FIRST_LETTERS[effort] if rng.random() < 0.75 else letters)
+    return f"<|system|>{first}{text[1:]}<|end|>"
 
 
 def batches(
@@ -189,7 +202,7 @@ def train(folder: Path, steps: int, seed: int, learning_rate: float, tokens: int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the model folder is written")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--tokens", type=int, default=6144, help="tokens a step")
