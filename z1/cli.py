@@ -163,10 +163,11 @@ def recipe_check(file: str) -> None:
     Example:
       z1 recipe check mine.yaml
     """
+    from z1.problems.check import find_source_mistakes
     from z1.recipe import find_recipe, load_recipe
 
     path = find_recipe(file)
-    load_recipe(path)
+    load_recipe(path, find_source_mistakes)
     click.echo(f"{path}: no mistakes")
 
 
