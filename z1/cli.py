@@ -25,6 +25,9 @@ class _Commands(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(_WRONG_INPUT)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            sys.exit(_STOPPED)
 
 
 class _Pair(click.ParamType[tuple[str, str]]):

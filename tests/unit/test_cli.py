@@ -1,8 +1,12 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -165,6 +169,27 @@ def test_broken_replies_leave_earlier_verdicts_as_they_were(tmp_path):
     assert done.stderr.startswith("error: replies.jsonl")
     assert "1" in done.stderr.splitlines()[0]
     assert (tmp_path / "out.jsonl").read_text() == "earlier\n"
+
+
+def test_ctrl_c_ends_verify_at_once_with_its_workers_and_writes_nothing(tmp_path):
+    hangs = {"verifier": "math", "answer": 5, "text": r"\boxed{9^{9^{9^{9}}}}"}
+    (tmp_path / "replies.jsonl").write_text((json.dumps(hangs) + "\n") * 64)
+    command = [sys.executable, "-m", "z1.cli", "verify", "replies.jsonl", "-o", "out.jsonl"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        workers: list[psutil.Process] = []
+        while len(workers) < min(2, len(os.sched_getaffinity(0))):
+            assert process.poll() is None
+            workers = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 5
+    assert errors == "stopped\n"
+    assert not psutil.wait_procs(workers, timeout=5)[1]
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_problems_check_counts_good_answers_and_names_bad_ones(tmp_path):
