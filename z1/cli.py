@@ -134,9 +134,11 @@ def stage(
 
 @main.command()
 @click.argument("replies", type=_FILE)
-@click.option("-o", "--output", type=_FILE, required=True, help="JSONL file to write.")
+@click.option(
+    "-o", "--output", type=_FILE, required=True, help="JSONL file to write; - for standard output."
+)
 def verify(replies: Path, output: Path) -> None:
-    """Check the replies in a JSONL file, whoever wrote them.
+    """Check the replies in a JSONL or Parquet file, whoever wrote them.
 
     Each line of REPLIES has verifier (math, choice, exact or procedural), answer and text. Each
     line written is the same with two more keys: verdict (right, wrong, or error where the verifier

@@ -161,6 +161,15 @@ def test_verify_checks_any_replies_in_order(tmp_path):
     assert verdicts[0]["mine"] == 1
 
 
+def test_verify_writes_to_standard_output(tmp_path):
+    reply = {"verifier": "exact", "answer": "é", "text": "é"}
+    (tmp_path / "replies.jsonl").write_text(json.dumps(reply) + "\n")
+    done = z1("verify", "replies.jsonl", "-o", "-", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == reply | {"verdict": "right", "reason": None}
+    assert [path.name for path in tmp_path.iterdir()] == ["replies.jsonl"]
+
+
 def test_broken_replies_leave_earlier_verdicts_as_they_were(tmp_path):
     (tmp_path / "replies.jsonl").write_text('{"verifier": "exact", "answer": "1"\n')
     (tmp_path / "out.jsonl").write_text("earlier\n")

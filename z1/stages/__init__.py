@@ -165,12 +165,19 @@ def find_section(recipe: Recipe, key: str) -> Any:
 def read_record(folder: Path) -> dict[str, Any]:
     """Return the record of a stage's output, or a bare one with a key for any other path.
 
-    Raises InputError if nothing is there.
+    Raises InputError if nothing is there, or no record that a stage has written.
     """
+    path = folder / RECORD
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        if not {"key", "step", "parents"} <= set(record):
+            raise ValueError("it lacks what a stage writes")
     except (FileNotFoundError, NotADirectoryError):
         return {"key": fingerprint(folder), "step": folder.name, "parents": []}
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: broken ({error}); remove the folder {folder}, and what made it makes it again"
+        ) from error
     return record
 
 

@@ -141,6 +141,14 @@ def test_a_missing_input_is_named(demo, tmp_path):
         run_stage("generate", demo, "teacher", inputs, tmp_path / "out", OPTIONS)
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3", "{}", "\ufffd"])
+def test_a_broken_record_is_named(generate, tmp_path, content):
+    generate()
+    (tmp_path / "seed-replies" / "stage.json").write_text(content)
+    with pytest.raises(InputError, match=r"seed-replies/stage\.json: broken .* remove the folder"):
+        generate()
+
+
 def test_sections_are_found_by_key(demo):
     assert find_section(demo, "train.iter_dpo").beta == demo.train.iter_dpo.beta
 
