@@ -126,7 +126,7 @@ def stage(
     paths = {key: Path(path) for key, path in inputs}
     loaded = load_recipe(find_recipe(recipe))
     record = run_stage(name, loaded, section, paths, output, dict(options))
-    click.echo(f"{output}: kept {record['kept']}, dropped {record['dropped']}")
+    click.echo(f"{output}: kept {record['kept']} {record['unit']}, dropped {record['dropped']}")
     for reason, count in record["reasons"].items():
         if count:
             click.echo(f"  {count} {reason}")

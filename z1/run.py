@@ -218,7 +218,8 @@ class _Screen(io.TextIOBase):
             note, time_taken = "skipped: done before", ""
         else:
             record = read_record(self._folder / self._step)
-            note, time_taken = f"kept {record['kept']}", f", {record['seconds']:.0f} s"
+            note = f"kept {record['kept']} {record['unit']}"
+            time_taken = f", {record['seconds']:.0f} s"
             if record["dropped"]:
                 note += f", dropped {record['dropped']}"
         self._bars.update(self._bar, completed=1, total=1, note=note)
