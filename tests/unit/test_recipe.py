@@ -95,7 +95,9 @@ def test_files_and_folders_that_are_not_there_are_named_with_the_other_mistakes(
     assert lines[1].endswith(f"there is no folder {tmp_path / 'models' / 'mine'}")
 
 
-@pytest.mark.parametrize("path", ["./mine", "../mine", "/no/where", "~/no-such-model", "a/b/c"])
+@pytest.mark.parametrize(
+    "path", ["./mine", "../mine", "/no/where", "~/no-such-model", "~nobody-here/mine", "a/b/c"]
+)
 def test_a_model_path_that_is_no_hub_id_must_be_a_folder(content, tmp_path, path):
     content["model"] = {"path": path}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
@@ -120,14 +122,14 @@ def test_hub_ids_and_folders_that_are_there_are_taken(content, tmp_path, monkeyp
 
 def test_keys_that_stand_twice_are_named_with_their_lines(tmp_path):
     text = (RECIPES / "demo.yaml").read_text()
-    sources = "problems:\n  sources: []\n  sources: []\n"
+    sources = "# Said twice.\nproblems:\n  sources: []\n  sources: []\n"
     (tmp_path / "r.yaml").write_text(f"seed: 1\n{sources}{text}")
     with pytest.raises(InputError) as caught:
         load_recipe(tmp_path / "r.yaml")
     message = str(caught.value)
-    assert "problems.sources: line 3 and line 4 both have this key" in message
+    assert "problems.sources: line 4 and line 5 both have this key" in message
     assert "  seed: line 1 and line " in message
-    assert "  problems: line 2 and line " in message
+    assert "  problems: line 3 and line " in message
 
 
 def test_blank_prompts_are_refused(content):
