@@ -176,7 +176,8 @@ def test_steps_write_to_the_workspace_and_are_skipped_when_done(tmp_path, conten
     kept = read_record(folder / "kept")
     assert [parent["step"] for parent in kept["parents"]] == ["verdicts", "problems"]
     assert kept["kept"] > 0
-    assert [line.split()[:2] for line in shown.splitlines()] == [
+    # A slow machine also shows how far a step is.
+    assert [line.split()[:2] for line in shown.splitlines() if "  kept " in line] == [
         [f"{i}/4", step] for i, step in enumerate(["problems", "replies", "verdicts", "kept"], 1)
     ]
     assert f"kept {kept['kept']}" in shown
