@@ -50,6 +50,7 @@ def run(work: Work) -> Metrics:
             },
             "refused": failing.select("where", "reason").head(5).to_dicts(),
         },
+        unit="problems",
     )
 
 
