@@ -15,7 +15,7 @@ def verify_file(replies: Path, output: Path) -> dict[str, int]:
     """Check each reply of a JSONL file and write the lines with their verdicts.
 
     A line has ``verifier``, ``answer`` and ``text``; ``verdict`` and ``reason`` (null if right) are
-    added and all else is kept. Returns how often each verdict was given.
+    added, ``details`` where the verifier has some, and all else is kept. Returns how often each verdict was given.
 
     Raises InputError that names the file and line if one is not such a reply; an earlier output
     stays as it was.
@@ -23,7 +23,7 @@ def verify_file(replies: Path, output: Path) -> dict[str, int]:
     rows = _read(replies)
     verdicts = check_all([(row["verifier"], row["answer"], row["text"]) for row in rows])
     lines = [
-        _write({**row, "verdict": verdict.verdict, "reason": verdict.reason})
+        _write({**row, **{k: v for k, v in verdict._asdict().items() if k != "details" or v}})
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
     try:

@@ -16,7 +16,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from z1.recipe import Verify
 
 _MEGABYTE = 2**20
 _GRACE = 15.0  # seconds a keeper may take to clean up after a test
@@ -252,6 +255,12 @@ class Settings(NamedTuple):
 
     isolation: str = "auto"
     limits: Limits = Limits()
+
+    @classmethod
+    def of(cls, section: "Verify") -> "Settings":
+        """Return what a recipe's section says."""
+        limits = Limits(seconds=section.seconds, memory_mb=section.memory_mb)
+        return cls(section.isolation, limits)
 
 
 _settings = Settings()
