@@ -141,9 +141,9 @@ def run(
                 _idle.append(worker)
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        running = [threads.submit(serve) for _ in range(workers)]
+        serving = [threads.submit(serve) for _ in range(workers)]
         try:
-            for future in running:
+            for future in serving:
                 future.result()
         except BaseException:
             stopping.set()

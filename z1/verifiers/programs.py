@@ -17,7 +17,7 @@ from z1.verifiers.extract import spoken
 _PYTHON = {"python", "py", "python3", "py3", "python2", "{python}", "{.python}", "ipython", "pypy3"}
 _FENCE = re.compile(r"(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)")
 _LINE_OF_CODE = re.compile(
-    r"(?:import|from|def|class|async def|if|for|while|try|with|print|@\w+|[A-Za-z_][\w, ]*=)\b?"
+    r"(?:import|from|def|class|async def|if|for|while|try|with|print)\b|@\w|[A-Za-z_][\w, ]*="
 )
 _READS = {"input", "stdin", "fileinput"}
 _OPENS_INPUT = re.compile(r"open\(\s*(?:0|['\"]/dev/stdin)")

@@ -12,6 +12,7 @@ import linecache
 import os
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
 from typing import Any
@@ -19,15 +20,19 @@ from typing import Any
 _DEEPEST = 50_000  # calls; what a problem's own size asks for is no runaway recursion
 _LONGEST_MESSAGE = 300
 _MOST_BLOCKED = 20
+_MOST_WATCHING = 0.2  # seconds; a program in deep folders can make each look expensive
+_UNIX = 1  # the family of sockets that pairs are made of
 
 Report = Callable[[dict[str, Any]], None]
 
 
-def run(request: dict[str, Any], descriptor: int, allowed: tuple[str, ...]) -> None:
+def run(
+    request: dict[str, Any], descriptor: int, allowed: tuple[str, ...], own_network: bool
+) -> None:
     """Run a request's program and end the process. Reports are lines of JSON on ``descriptor``.
 
     ``allowed`` are the folders and files that a program may open; what it tries beyond them is
-    reported as blocked.
+    reported as blocked. In a network of its own it may open sockets, which then lead nowhere.
     """
     write = os.write
 
@@ -44,7 +49,7 @@ def run(request: dict[str, Any], descriptor: int, allowed: tuple[str, ...]) -> N
     sys.argv = ["program.py"]
     program = request["program"]
     linecache.cache["program.py"] = (len(program), None, program.splitlines(True), "program.py")
-    sys.addaudithook(_watch(report, allowed))
+    sys.addaudithook(_watch(report, allowed, own_network))
     failed = 0
     try:
         {"stdin": _run_script, "call": _run_call, "unittest": _run_tests}[request["kind"]](
@@ -306,15 +311,18 @@ def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
 # ---------------------------------------------------------------- blocked attempts
 
 
-def _watch(report: Report, allowed: tuple[str, ...]) -> Callable[[str, Any], None]:
+def _watch(
+    report: Report, allowed: tuple[str, ...], own_network: bool
+) -> Callable[[str, Any], None]:
     """Return an audit hook that reports what a program tries and the sandbox refuses.
 
     It sees what goes through Python; a record for people, and no part of the protection.
     """
     seen: set[str] = set()
     busy = False
+    left = _MOST_WATCHING
     main = os.getpid()
-    absolute = os.path.abspath
+    clock = time.perf_counter
 
     def note(what: str) -> None:
         if what not in seen and len(seen) < _MOST_BLOCKED and os.getpid() == main:
@@ -330,18 +338,21 @@ def _watch(report: Report, allowed: tuple[str, ...]) -> Callable[[str, Any], Non
         # Links count: `link -> /etc` in the own folder leads outside.
         full = os.path.realpath(text)
         inside = any(full == place or full.startswith(f"{place}/") for place in allowed)
-        return None if inside else absolute(text)
+        return None if inside else os.path.abspath(text)
 
     def hook(event: str, details: Any) -> None:
-        nonlocal busy
-        if event not in _WATCHED or busy:
+        nonlocal busy, left
+        if event not in _WATCHED or busy or left <= 0:
             return
-        busy = True
+        busy, start = True, clock()
         try:
             kind = _WATCHED[event]
             if kind == "signal":
                 if details[0] != main:
                     note(f"signal to process {details[0]}")
+            elif kind == "socket":
+                if not own_network and details[1] != _UNIX:
+                    note(f"network: {event}")
             elif kind == "network":
                 note(f"network: {event}")
             else:
@@ -353,6 +364,7 @@ def _watch(report: Report, allowed: tuple[str, ...]) -> Callable[[str, Any], Non
             pass
         finally:
             busy = False
+            left -= clock() - start
 
     return hook
 
@@ -363,5 +375,6 @@ _WATCHED = {
     "os.truncate": "one", "os.chdir": "one", "os.rename": "two", "os.link": "two",
     "os.symlink": "one", "os.kill": "signal", "os.killpg": "signal",
     "socket.connect": "network", "socket.sendto": "network", "socket.sendmsg": "network",
-    "socket.getaddrinfo": "network", "socket.gethostbyname": "network", "socket.bind": "network",
+    "socket.getaddrinfo": "network", "socket.gethostbyname": "network",
+    "socket.__new__": "socket",
 }  # fmt: skip

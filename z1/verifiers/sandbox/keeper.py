@@ -188,8 +188,9 @@ class _Keeper:
         seconds = max(1, round(request["seconds"] + 0.49))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         signal.set_wakeup_fd(-1)
-        self._confine.confine(self._ruleset, self._settings["own_network"], not own)
-        self._judged.run(request, reports, self._allowed)
+        own_network = self._settings["own_network"]
+        self._confine.confine(self._ruleset, own_network, not own)
+        self._judged.run(request, reports, self._allowed, own_network)
 
     def _watch(self, child: int, streams: dict[int, bytearray], request: Any) -> str | None:
         """Wait until the judged process ends; return why it has to be stopped, if it has."""
