@@ -41,9 +41,9 @@ def check_problems(
     for place, verdict in zip(places, verdicts, strict=True):
         if verdict.verdict != "right":
             reasons[place] = verdict.reason or verdict.verdict
-    return problems.with_columns(
-        pl.Series("reason", reasons, dtype=pl.String)
-    ).filter(pl.col("reason").is_not_null())
+    return problems.with_columns(pl.Series("reason", reasons, dtype=pl.String)).filter(
+        pl.col("reason").is_not_null()
+    )
 
 
 def check_file(path: Path) -> int:

@@ -54,7 +54,7 @@ def check(verifier: str, answer: Any, text: str) -> Verdict:
     """
     module = load(verifier)
     try:
-        found: str | None | Verdict = module.check(answer, text)
+        found: str | Verdict | None = module.check(answer, text)
     except InputError:
         raise
     except Exception as error:  # whatever fails in a verifier is its verdict, not the run's end

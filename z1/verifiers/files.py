@@ -15,7 +15,8 @@ def verify_file(replies: Path, output: Path) -> dict[str, int]:
     """Check each reply of a JSONL file and write the lines with their verdicts.
 
     A line has ``verifier``, ``answer`` and ``text``; ``verdict`` and ``reason`` (null if right) are
-    added, ``details`` where the verifier has some, and all else is kept. Returns how often each verdict was given.
+    added, ``details`` where the verifier has some, and all else is kept. Returns how often each
+    verdict was given.
 
     Raises InputError that names the file and line if one is not such a reply; an earlier output
     stays as it was.

@@ -135,9 +135,7 @@ def same_value(expected: Any, given: Any) -> bool:
             return False
         try:
             both_nan = math.isnan(expected) and math.isnan(given)
-            return both_nan or math.isclose(
-                expected, given, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE
-            )
+            return both_nan or math.isclose(expected, given, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
         except OverflowError:
             return False
     return type(expected) is type(given) and bool(expected == given)

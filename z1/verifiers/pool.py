@@ -52,9 +52,7 @@ class _Worker:
             message = self._errors.read().decode(errors="replace").strip()
             raise RuntimeError(f"a verifier process does not start: {message}")
 
-    def send(
-        self, items: Sequence[tuple[str, Any, str]], limit: float, running: Settings
-    ) -> None:
+    def send(self, items: Sequence[tuple[str, Any, str]], limit: float, running: Settings) -> None:
         """Hand over a batch; a worker that is dead already is noticed by ``receive``."""
         assert self._process.stdin
         try:

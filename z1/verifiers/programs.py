@@ -205,10 +205,8 @@ def _block(source: str, marked: bool) -> _Block | None:
             bound.add(node.arg)
         elif isinstance(node, ast.alias):
             bound.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
-            bound.add(node.name)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+            bound.add(node.name or "")
         elif isinstance(node, ast.Attribute):
             block.reads |= node.attr in _READS or node.attr == "read"
             block.prints |= node.attr in ("write", "stdout", "writelines")

@@ -23,7 +23,13 @@ from z1.verifiers.sandbox.backends import _USERS, ISOLATIONS, available
 
 ATTACKS = {path.stem: path.read_text() for path in Path(__file__).parent.glob("attacks/*.py")}
 LIMITS = Limits(seconds=1, memory_mb=256, processes=16, file_mb=8, output_mb=1)
-HONEST = "def add(a, b):\n    return a + b\nif __name__ == '__main__':\n    print(add(*map(int, input().split())))\n"
+HONEST = """
+def add(a, b):
+    return a + b
+
+if __name__ == "__main__":
+    print(add(*map(int, input().split())))
+"""
 TESTS = """
 import unittest
 
@@ -84,7 +90,10 @@ def attacked(request: pytest.FixtureRequest) -> Iterator[Attacked]:
         pytest.skip(f"{request.param}: {problem}")
     os.environ["Z1_SECRET"] = "a secret"
     # Not in /tmp, which is a sandbox's own.
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as name, socket.create_server(("127.0.0.1", 0)) as server:
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp") as name,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
         folder = Path(name)
         folder.chmod(0o777)  # so that it is the sandbox, not the mode, that keeps it
         (folder / "secret").write_text("a secret")

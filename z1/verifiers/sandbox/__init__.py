@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -101,10 +101,8 @@ class Sandbox:
         assert process.stdin
         assert process.stdout
         process.stdin.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            pass
         process.kill()
         process.wait()
         process.stdout.close()
@@ -138,7 +136,7 @@ class Sandbox:
 
         self._uid = self._stack.enter_context(backends.own_user())
         command, settings = backends.begin(self.isolation, self._uid, file_bytes)
-        errors = self._stack.enter_context(tempfile.TemporaryFile())
+        errors = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         environment = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", os.defpath)}
         if folder := os.environ.get("TMPDIR"):
             environment["TMPDIR"] = folder

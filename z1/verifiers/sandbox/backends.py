@@ -81,7 +81,7 @@ def begin(isolation: str, uid: int | None, memory_bytes: int) -> tuple[list[str]
     """Return the command that begins a sandbox and the settings that its keeper reads first."""
     python = [sys._base_executable, "-s", "-S", "-P", "-c", _START]  # type: ignore[attr-defined]
     packages = _packages()
-    settings = {
+    settings: dict[str, Any] = {
         "modules": _sources(),
         "packages": packages,
         "readable": [*_SYSTEM, *_FILES],

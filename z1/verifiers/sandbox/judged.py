@@ -74,9 +74,7 @@ def run(
 
 
 def _text(descriptor: int, mode: str) -> Any:
-    return open(  # noqa: PTH123, SIM115
-        descriptor, mode, encoding="utf-8", errors="surrogateescape", closefd=False
-    )
+    return open(descriptor, mode, encoding="utf-8", errors="surrogateescape", closefd=False)
 
 
 def _described(error: BaseException) -> list[Any]:
@@ -185,9 +183,7 @@ def _run_tests(request: dict[str, Any], report: Report) -> None:
     token = request["token"]
     del request["token"]
     outcome: dict[str, str] = {}
-    changed = _guard(
-        [m for n, m in sys.modules.items() if n.partition(".")[0] == "unittest"]
-    )
+    changed = _guard([m for n, m in sys.modules.items() if n.partition(".")[0] == "unittest"])
 
     class Result(unittest.TestResult):
         def _note(self, test: Any, what: str, error: Any = None) -> None:

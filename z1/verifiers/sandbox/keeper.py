@@ -274,7 +274,7 @@ def _descendants() -> list[tuple[int, int]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                with open(f"/proc/{name}/stat", "rb") as file:
                     fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
@@ -289,7 +289,7 @@ def _descendants() -> list[tuple[int, int]]:
 
 
 def _resident(pid: str) -> int:
-    with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123
+    with open(f"/proc/{pid}/statm", "rb") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
@@ -299,7 +299,7 @@ def _count_own() -> int:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                if os.stat(f"/proc/{name}").st_uid == own:  # noqa: PTH116
+                if os.stat(f"/proc/{name}").st_uid == own:
                     count += len(os.listdir(f"/proc/{name}/task"))
             except OSError:
                 continue
@@ -321,7 +321,7 @@ def _holding(text: str) -> int:
 
 def _write(path: str, text: str) -> None:
     try:
-        with open(path, "w") as file:  # noqa: PTH123
+        with open(path, "w") as file:
             file.write(text)
     except OSError:
         pass  # not every kernel and container lets it
@@ -365,27 +365,27 @@ def _wipe(folders: list[str]) -> bool:
 
 def _wipe_one(folder: str) -> None:
     own, number = os.getuid(), 0
-    if os.stat(folder).st_uid == own:  # noqa: PTH116
-        os.chmod(folder, 0o700)  # noqa: PTH101
+    if os.stat(folder).st_uid == own:
+        os.chmod(folder, 0o700)
     while mine := [
         f"{folder}/{name}" for name in os.listdir(folder)
         if os.lstat(f"{folder}/{name}").st_uid == own
     ]:  # fmt: skip
         for path in mine:
             if not stat.S_ISDIR(os.lstat(path).st_mode):
-                os.unlink(path)  # noqa: PTH108
+                os.unlink(path)
                 continue
-            os.chmod(path, 0o700)  # noqa: PTH101
+            os.chmod(path, 0o700)
             for name in os.listdir(path):
                 inner = f"{path}/{name}"
                 if stat.S_ISDIR(os.lstat(inner).st_mode):
-                    os.chmod(inner, 0o700)  # noqa: PTH101
+                    os.chmod(inner, 0o700)
                     while os.path.lexists(f"{folder}/.moved-{number}"):
                         number += 1
-                    os.rename(inner, f"{folder}/.moved-{number}")  # noqa: PTH104
+                    os.rename(inner, f"{folder}/.moved-{number}")
                 else:
-                    os.unlink(inner)  # noqa: PTH108
-            os.rmdir(path)  # noqa: PTH106
+                    os.unlink(inner)
+            os.rmdir(path)
 
 
 # ---------------------------------------------------------------- folders that root alone reaches
