@@ -29,7 +29,9 @@ from z1.verifiers.sandbox.backends import ISOLATIONS, available
 PROGRAMS = {
     "sum": "print(sum(map(int, input().split())))",
     "sort": "import sys\nprint(*sorted(map(int, sys.stdin.read().split())))",
-    "count": "from collections import Counter\nprint(Counter(input().split()).most_common(1)[0][1])",
+    "count": (
+        "from collections import Counter\nprint(Counter(input().split()).most_common(1)[0][1])"
+    ),
     "primes": (
         "n = int(input().split()[-1]) * 500\nsieve = bytearray([1]) * (n + 1)\n"
         "for i in range(2, int(n**0.5) + 1):\n    if sieve[i]:\n"

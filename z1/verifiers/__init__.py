@@ -29,15 +29,25 @@ TIME_LIMIT = 10.0
 """Seconds of computing after which a verifier is stopped."""
 
 
-class Verdict(NamedTuple):
-    """What a verifier found."""
-
+class _Found(NamedTuple):
     verdict: str
     """``right``, ``wrong`` (also: no answer) or ``error`` (the verifier or reference failed)."""
     reason: str | None
     """Why; None if right."""
-    details: dict[str, Any] | None = None
-    """What else a verifier says; of ``code`` see there."""
+
+
+class Verdict(_Found):
+    """What a verifier found: a pair of verdict and reason, with details aside."""
+
+    details: dict[str, Any] | None
+    """What else there is to say, of some verifiers; see ``z1.verifiers.code``."""
+
+    def __new__(
+        cls, verdict: str, reason: str | None, details: dict[str, Any] | None = None
+    ) -> "Verdict":
+        found = super().__new__(cls, verdict, reason)
+        found.details = details
+        return found
 
 
 def load(verifier: str) -> ModuleType:

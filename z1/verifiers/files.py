@@ -24,7 +24,13 @@ def verify_file(replies: Path, output: Path) -> dict[str, int]:
     rows = _read(replies)
     verdicts = check_all([(row["verifier"], row["answer"], row["text"]) for row in rows])
     lines = [
-        _write({**row, **{k: v for k, v in verdict._asdict().items() if k != "details" or v}})
+        _write(
+            {
+                **row,
+                **verdict._asdict(),
+                **({"details": verdict.details} if verdict.details else {}),
+            }
+        )
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
     try:

@@ -36,7 +36,8 @@ def main() -> None:
                     print(last, file=answers, flush=True)
                 load(verifier)
                 with limited(batch["limit"]):
-                    last = json.dumps(check(verifier, answer, text))
+                    verdict = check(verifier, answer, text)
+                last = json.dumps([*verdict, verdict.details])
         print(last, file=answers, flush=True)
 
 

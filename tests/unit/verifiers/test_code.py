@@ -79,7 +79,8 @@ HONEST = {
     + PRINTS,
     "exit": PRINTS + "\nexit()",
     "exit code 0": "import sys\n" + PRINTS + "\nsys.exit(0)",
-    "atexit": "import atexit\na = input()\natexit.register(lambda: print(sum(map(int, a.split()))))",
+    "atexit": "import atexit\na = input()\n"
+    "atexit.register(lambda: print(sum(map(int, a.split()))))",
     "thread": "import threading\nthreading.stack_size(2**26)\n"
     f"threading.Thread(target=lambda: {PRINTS}).start()",
     "asyncio": f"import asyncio\nasync def main():\n    {PRINTS}\nasyncio.run(main())",
@@ -101,7 +102,8 @@ def test_honest_scripts_are_right(sandbox: str) -> None:
     verdicts = {name: judge(SUM, program) for name, program in HONEST.items()}
     wrong = {name: found for name, found in verdicts.items() if found.verdict != "right"}
     assert not wrong
-    assert verdicts["plain"] == Verdict("right", None, {"sandbox": sandbox})
+    assert verdicts["plain"] == ("right", None)
+    assert verdicts["plain"].details == {"sandbox": sandbox}
 
 
 WRONG = {
@@ -178,7 +180,8 @@ def test_a_reference_at_fault_is_an_error(answer: Any) -> None:
 
 def test_a_reply_without_a_program_is_wrong() -> None:
     found = check("code", SUM, "The sum of the two numbers.")
-    assert found == Verdict("wrong", "the reply holds no such program", {"cause": "no program"})
+    assert found == ("wrong", "the reply holds no such program")
+    assert found.details == {"cause": "no program"}
 
 
 def test_a_demanded_isolation_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
