@@ -125,7 +125,7 @@ def _tests(code: str) -> list[str]:
         for case in ast.parse(code).body
         if isinstance(case, ast.ClassDef) and case.bases
         for test in case.body
-        if isinstance(test, ast.FunctionDef) and test.name.startswith("test")
+        if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test")
     ]
 
 

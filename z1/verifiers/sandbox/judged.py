@@ -287,10 +287,10 @@ def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
             sys.modules[module.__name__] = module
         for place, names in kept:
             for name in {*names, *vars(place)}:
-                if name.startswith("__") or name in ("_classSetupFailed", "_class_cleanups"):
+                # Settings such as maxDiff are for tests to change; what runs them is not.
+                if name.startswith("__") or not _runs(names.get(name)):
                     continue
-                now = vars(place).get(name, missing)
-                if name not in names or now is names[name]:
+                if vars(place).get(name, missing) is names[name]:
                     continue
                 found = f"{place.__name__}.{name}"
                 if put_back:
@@ -302,6 +302,10 @@ def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
         return found
 
     return changed
+
+
+def _runs(item: Any) -> bool:
+    return callable(item) or isinstance(item, staticmethod | classmethod | property)
 
 
 # ---------------------------------------------------------------- blocked attempts
