@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -14,8 +15,11 @@ from click.testing import CliRunner
 from z1.cli import main
 from z1.errors import InputError
 from z1.problems.check import check_file
-from z1.verifiers import Verdict, check, check_all
+from z1.recipe import Verify
+from z1.records import PROBLEM, TRAJECTORY
+from z1.verifiers import Verdict, check, check_all, verify_frame
 from z1.verifiers.sandbox import Limits, Settings, backends, keeping
+from z1.verifiers.sandbox.confine import landlock_abi
 
 SUM = {"kind": "stdin", "tests": [{"input": "1 2", "output": "3"}, {"input": "4 5", "output": "9"}]}
 CALL = {
@@ -184,6 +188,11 @@ def test_a_reply_without_a_program_is_wrong() -> None:
     assert found.details == {"cause": "no program"}
 
 
+@pytest.mark.skipif(not landlock_abi(), reason="this kernel has no Landlock")
+def test_landlock_alone_is_enough_to_run_programs() -> None:
+    assert backends.available()["landlock"] is None
+
+
 def test_a_demanded_isolation_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         backends, "_problem", lambda name: "not here" if name == "bubblewrap" else None
@@ -241,3 +250,26 @@ def test_tests_that_cannot_be_run_are_found_in_a_file_of_problems(tmp_path: Path
     path.write_text(json.dumps({**row, "answer": {"kind": "stdin", "tests": []}}))
     with pytest.raises(InputError, match="at least one"):
         check_file(path)
+
+
+def test_a_table_of_verdicts_keeps_what_a_program_tried() -> None:
+    program = "try:\n    open('/etc/shadow')\nexcept OSError:\n    pass\n" + PRINTS
+    rows = [("a", "```python\n" + program + "\n```"), ("a", PRINTS)]
+    replies = pl.DataFrame(
+        [(name, None, n, text, 1, "stop") for n, (name, text) in enumerate(rows)],
+        TRAJECTORY,
+        orient="row",
+    )
+    problems = pl.DataFrame(
+        [("a", "Add.", json.dumps(SUM), "code", None, "test")], PROBLEM, orient="row"
+    )
+    verified = verify_frame(replies, problems)
+    assert verified["verdict"].to_list() == ["right", "right"]
+    assert verified["reason"].to_list() == ["blocked: file /etc/shadow", None]
+
+
+def test_a_recipe_says_how_programs_are_run() -> None:
+    section = Verify(isolation="landlock", seconds=2, memory_mb=99)
+    settings = Settings.of(section)
+    assert settings.isolation == "landlock"
+    assert (settings.limits.seconds, settings.limits.memory_mb) == (2, 99)

@@ -2,8 +2,9 @@
 
 No network, no files but an empty folder, no environment, no other processes, limits on everything,
 and nothing that a program started is left when its outcome is returned. The judge is here; inside
-are a keeper, which forks a process for each test, and the judged process (``keeper.py``,
-``judged.py``, ``confine.py``). What is expected of a program stays with the judge.
+are a keeper, which forks a process for each test (``keeper.py``, ``tidy.py``), and the judged
+process (``judged.py``, ``tested.py``), which confines and watches itself (``confine.py``,
+``watch.py``) before it runs the program. What is expected of a program stays with the judge.
 """
 
 import json

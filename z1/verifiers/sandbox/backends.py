@@ -2,7 +2,8 @@
 
 Inside, both confine each judged process by Landlock (where the kernel has it), seccomp and limits.
 Bubblewrap adds a file system, process table and network of its own. It needs namespaces, which a
-restricted pod refuses; the other backend needs nothing. As root both change to a user of their own.
+restricted pod refuses; Landlock needs nothing, and there a program has no sockets at all. As root
+both change to a user of their own.
 """
 
 import functools
@@ -24,15 +25,21 @@ _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin")
 _FILES = (
     "/etc/alternatives", "/etc/fonts", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types",
 )  # fmt: skip
-_START = (
-    "import sys, json, types\n"
-    "settings = json.loads(sys.stdin.buffer.readline())\n"
-    "made = {}\n"
-    "for name, source in settings.pop('modules').items():\n"
-    "    made[name] = types.ModuleType(name)\n"
-    "    exec(compile(source, name, 'exec'), made[name].__dict__)\n"
-    "made['keeper'].serve(settings, made['confine'], made['judged'])\n"
-)
+# The modules arrive as text, for the project's own folder may be out of sight inside. They import
+# each other by name and are then forgotten, so that a program does not meet them.
+_START = """
+import sys, json, types
+settings = json.loads(sys.stdin.buffer.readline())
+for name in "z1", "z1.verifiers", "z1.verifiers.sandbox":
+    sys.modules[name] = types.ModuleType(name)
+for name, source in settings.pop("modules").items():
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+for name in [name for name in sys.modules if name.partition(".")[0] == "z1"]:
+    del sys.modules[name]
+module.serve(settings)
+"""
+_MODULES = ("confine", "watch", "tested", "judged", "tidy", "keeper")  # each after what it imports
 
 
 def available() -> dict[str, str | None]:
@@ -121,11 +128,11 @@ def _packages() -> list[str]:
 
 @functools.cache
 def _sources() -> dict[str, str]:
-    """Return the modules that run inside, where the project's own folder may be out of sight."""
+    """Return the text of the modules that run inside, by name."""
     here = Path(__file__).parent
     return {
-        name: (here / f"{name}.py").read_text(encoding="utf-8")
-        for name in ("confine", "judged", "keeper")
+        f"{__package__}.{name}": (here / f"{name}.py").read_text(encoding="utf-8")
+        for name in _MODULES
     }
 
 

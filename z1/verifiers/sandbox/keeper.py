@@ -10,25 +10,22 @@ import os
 import resource
 import select
 import signal
-import stat
 import sys
 import tempfile
 import time
 from typing import Any
 
+from z1.verifiers.sandbox import confine, judged, tidy
+
 _TICK = 0.1  # seconds between two looks at memory and files
-_MOST_FILES = 10_000
 _MOST_DESCRIPTORS = 256
 _STACK_BYTES = 128 * 2**20
 _PLACES = 900  # descriptors from here on are folders that a path does not lead to
 
 
-def serve(settings: dict[str, Any], confine: Any, judged: Any) -> None:
-    """Set the sandbox up and answer requests until there are no more.
-
-    ``confine`` and ``judged`` are the modules of those names.
-    """
-    keeper = _Keeper(settings, confine, judged)
+def serve(settings: dict[str, Any]) -> None:
+    """Set the sandbox up and answer requests until there are no more."""
+    keeper = _Keeper(settings)
     _say({"folder": keeper.folder})
     try:
         while line := sys.stdin.buffer.readline():
@@ -43,8 +40,8 @@ def _say(message: dict[str, Any]) -> None:
 
 
 class _Keeper:
-    def __init__(self, settings: dict[str, Any], confine: Any, judged: Any) -> None:
-        self._settings, self._confine, self._judged = settings, confine, judged
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = settings
         sys.path += settings["packages"]
         import site
 
@@ -88,7 +85,7 @@ class _Keeper:
         if os.getpid() != 1:
             confine.prctl(confine.SET_SUBREAPER, 1)  # orphans become its children
         os.chdir(self.folder)
-        _wipe(self._shared)
+        tidy.wipe(self._shared)
         os.environ.clear()
         os.environ.update(
             HOME=self.folder,
@@ -98,14 +95,14 @@ class _Keeper:
             OPENBLAS_NUM_THREADS="1",  # each thread of it would reserve memory by the core
         )
         tempfile.tempdir = None
-        self._own_bytes = _resident("self")
+        self._own_bytes = tidy.resident("self")
         gc.collect()
         gc.freeze()
 
     def close(self) -> None:
         """Leave nothing behind."""
         self._sweep({})
-        _wipe(self._shared)
+        tidy.wipe(self._shared)
         if not self._settings["folder"]:
             os.chdir("/")
             os.rmdir(self.folder)
@@ -155,7 +152,7 @@ class _Keeper:
             if request["kind"] == "stdin"
             else "",
             "reports": streams[reports][: request["output_bytes"]].decode("utf-8", "replace"),
-            "clean": _wipe(self._shared) and swept,
+            "clean": tidy.wipe(self._shared) and swept,
         }
 
     def _become_judged(
@@ -172,7 +169,7 @@ class _Keeper:
             start = descriptor + 1
         os.closerange(start, 2**12)
         own = self._settings["own_processes"]
-        processes = request["processes"] + (0 if own else _count_own())
+        processes = request["processes"] + (0 if own else tidy.count_own())
         memory = request["memory_bytes"]
         for limit, value in (
             (resource.RLIMIT_NPROC, processes),
@@ -189,8 +186,8 @@ class _Keeper:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         signal.set_wakeup_fd(-1)
         own_network = self._settings["own_network"]
-        self._confine.confine(self._ruleset, own_network, not own)
-        self._judged.run(request, reports, self._allowed, own_network)
+        confine.confine(self._ruleset, own_network, not own)
+        judged.run(request, reports, self._allowed, own_network)
 
     def _watch(self, child: int, streams: dict[int, bytearray], request: Any) -> str | None:
         """Wait until the judged process ends; return why it has to be stopped, if it has."""
@@ -209,7 +206,7 @@ class _Keeper:
                 if now >= look:
                     if self._resident() > request["memory_bytes"]:
                         return "memory"
-                    if not _fits(self._shared, request["file_bytes"]):
+                    if not tidy.fits(self._shared, request["file_bytes"]):
                         return "output"
                     now = time.monotonic()
                     look = now + _TICK
@@ -248,65 +245,20 @@ class _Keeper:
             except ChildProcessError:
                 return True
             if self._settings["own_processes"]:
-                _kill(-1)
+                tidy.kill(-1)
             else:
-                for pid, _ in _descendants():
-                    _kill(pid)
+                for pid, _ in tidy.descendants():
+                    tidy.kill(pid)
             time.sleep(0.0005)
         return False
 
     def _resident(self) -> int:
         """Return how many bytes the judged processes hold beyond what each had at its start."""
         page = resource.getpagesize()
-        return sum(max(0, pages * page - self._own_bytes) for _, pages in _descendants())
+        return sum(max(0, pages * page - self._own_bytes) for _, pages in tidy.descendants())
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _descendants() -> list[tuple[int, int]]:
-    """Return the process id and resident pages of each process below this one."""
-    parents, pages = {}, {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:
-                continue
-            parents[int(name)] = int(fields[1])
-            pages[int(name)] = int(fields[21])
-    found = {os.getpid()}
-    rest = dict(parents)
-    while new := {pid for pid, parent in rest.items() if parent in found}:
-        found |= new
-        rest = {pid: parent for pid, parent in rest.items() if pid not in new}
-    return [(pid, pages[pid]) for pid in found if pid in pages and pid != os.getpid()]
-
-
-def _resident(pid: str) -> int:
-    with open(f"/proc/{pid}/statm", "rb") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
-
-
-def _count_own() -> int:
-    """Return how many threads this user runs, which the limit on processes counts as well."""
-    count, own = 0, os.getuid()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                if os.stat(f"/proc/{name}").st_uid == own:
-                    count += len(os.listdir(f"/proc/{name}/task"))
-            except OSError:
-                continue
-    return count
-
-
-# ---------------------------------------------------------------- files
+# ---------------------------------------------------------------- what a test begins with
 
 
 def _holding(text: str) -> int:
@@ -325,67 +277,6 @@ def _write(path: str, text: str) -> None:
             file.write(text)
     except OSError:
         pass  # not every kernel and container lets it
-
-
-def _fits(folders: list[str], most_bytes: int) -> bool:
-    """Tell whether what this user has in folders is within the limits."""
-    total = count = 0
-    own = os.getuid()
-    rest = list(folders)
-    while rest:
-        try:
-            with os.scandir(rest.pop()) as entries:
-                for entry in entries:
-                    about = entry.stat(follow_symlinks=False)
-                    if about.st_uid != own:
-                        continue
-                    total += about.st_blocks * 512
-                    count += 1
-                    if total > most_bytes or count > _MOST_FILES:
-                        return False
-                    if stat.S_ISDIR(about.st_mode):
-                        rest.append(entry.path)
-        except OSError:
-            continue
-    return True
-
-
-def _wipe(folders: list[str]) -> bool:
-    """Empty folders of what this user has there; tell whether that worked.
-
-    What lies deep is moved up before it is removed, so that no nesting is too deep.
-    """
-    try:
-        for folder in folders:
-            _wipe_one(folder)
-    except OSError:
-        return False
-    return True
-
-
-def _wipe_one(folder: str) -> None:
-    own, number = os.getuid(), 0
-    if os.stat(folder).st_uid == own:
-        os.chmod(folder, 0o700)
-    while mine := [
-        f"{folder}/{name}" for name in os.listdir(folder)
-        if os.lstat(f"{folder}/{name}").st_uid == own
-    ]:  # fmt: skip
-        for path in mine:
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
-                os.unlink(path)
-                continue
-            os.chmod(path, 0o700)
-            for name in os.listdir(path):
-                inner = f"{path}/{name}"
-                if stat.S_ISDIR(os.lstat(inner).st_mode):
-                    os.chmod(inner, 0o700)
-                    while os.path.lexists(f"{folder}/.moved-{number}"):
-                        number += 1
-                    os.rename(inner, f"{folder}/.moved-{number}")
-                else:
-                    os.unlink(inner)
-            os.rmdir(path)
 
 
 # ---------------------------------------------------------------- folders that root alone reaches
