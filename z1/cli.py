@@ -140,9 +140,10 @@ def stage(
 def verify(replies: Path, output: Path) -> None:
     """Check the replies in a JSONL or Parquet file, whoever wrote them.
 
-    Each line of REPLIES has verifier (math, choice, exact or procedural), answer and text. Each
-    line written is the same with two more keys: verdict (right, wrong, or error where the verifier
-    itself failed) and reason.
+    Each line of REPLIES has verifier (math, choice, exact, procedural or code), answer and text.
+    Each line written is the same with two more keys: verdict (right, wrong, or error where the
+    verifier itself failed) and reason. For code, details say which sandbox the program ran in,
+    the test that it failed and why, and what it tried that the sandbox refuses.
 
     \b
     Example:

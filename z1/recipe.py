@@ -182,6 +182,18 @@ class Problems(Section):
     """Seed of the hash that divides the problems."""
 
 
+class Verify(Section):
+    """How the programs in replies to code problems are run; other verifiers take no settings."""
+
+    isolation: Literal["auto", "bubblewrap", "landlock"] = "auto"
+    """What keeps a program in: bubblewrap's namespaces, or Landlock where those are blocked.
+    ``auto`` takes the stronger that works on the machine; naming one refuses to fall back."""
+    seconds: Positive = 10.0
+    """Computing time of each test; waiting may take three times as long."""
+    memory_mb: Count = 2048
+    """Memory of each test."""
+
+
 class Endpoint(Section):
     """A server with OpenAI's API; its key is taken from the environment: OPENAI_API_KEY."""
 
@@ -435,6 +447,7 @@ class Recipe(Section):
     efforts: EffortPrompts
     window: ThinkingWindow = ThinkingWindow()
     problems: Problems
+    verify: Verify = Verify()
     teacher: Teacher
     generate: Sampling
     """How the tag model answers the training problems at each effort."""

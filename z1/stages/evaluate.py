@@ -46,8 +46,9 @@ from z1.records import (
 )
 from z1.stages import Metrics, Work, code_digest, make_key, read_record
 from z1.verifiers import verify_frame
+from z1.verifiers.sandbox import Settings
 
-USES = ("name", "seed", "model")
+USES = ("name", "seed", "model", "verify")
 
 SAMPLED = "sampled.json"
 REPORT_ONLY = tuple(
@@ -270,9 +271,10 @@ def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFra
         },
         schema_overrides={"place": pl.Int32},
     )
-    verified: pl.DataFrame = verify_frame(pl.concat(parts).collect(), problems).select(
-        VERIFIED.names()
-    )
+    running = Settings.of(work.recipe.verify)
+    verified: pl.DataFrame = verify_frame(
+        pl.concat(parts).collect(), problems, running=running
+    ).select(VERIFIED.names())
     return (
         verified.with_columns(place=pl.col("sample") // width, sample=pl.col("sample") % width)
         .join(places, on="place", how="left")
@@ -320,5 +322,6 @@ def _verify_budgets(work: Work, name: str, problems: pl.DataFrame) -> pl.DataFra
         if model == name
     ]
     replies = pl.concat(tables)
-    verdicts = verify_frame(replies, problems).select("verdict", "reason")
+    running = Settings.of(work.recipe.verify)
+    verdicts = verify_frame(replies, problems, running=running).select("verdict", "reason")
     return replies.hstack(verdicts)

@@ -16,8 +16,8 @@ def verify_file(replies: Path, output: Path) -> dict[str, int]:
     """Check each reply of a JSONL or Parquet file and write JSON lines with their verdicts.
 
     A line has ``verifier``, ``answer`` and ``text``; ``verdict`` and ``reason`` (null if right) are
-    added and all else is kept. The output ``-`` is standard output. Returns how often each verdict
-    was given.
+    added, ``details`` where the verifier has some, and all else is kept. The output ``-`` is
+    standard output. Returns how often each verdict was given.
 
     Raises InputError that names the file and line if one is not such a reply; an earlier output
     stays as it was.
@@ -25,7 +25,13 @@ def verify_file(replies: Path, output: Path) -> dict[str, int]:
     rows = _read(replies)
     verdicts = check_all([(row["verifier"], row["answer"], row["text"]) for row in rows])
     lines = [
-        _write({**row, "verdict": verdict.verdict, "reason": verdict.reason})
+        _write(
+            {
+                **row,
+                **verdict._asdict(),
+                **({"details": verdict.details} if verdict.details else {}),
+            }
+        )
         for row, verdict in zip(rows, verdicts, strict=True)
     ]
     try:
