@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from z1.problems.benchmarks import read_benchmark
 from z1.problems.files import read_file
 from z1.problems.huggingface import read_huggingface
 from z1.problems.procedural import read_procedural
@@ -21,6 +22,7 @@ SOURCES: dict[str, Reader] = {
     "file": read_file,
     "huggingface": read_huggingface,
     "procedural": read_procedural,
+    "benchmark": read_benchmark,
 }
 """A reader takes a source of its kind and the source's key in the recipe; it returns the problems
 as ``rows.ROWS`` and how many were left out, by reason."""
@@ -29,10 +31,10 @@ as ``rows.ROWS`` and how many were left out, by reason."""
 def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
     """Read all sources and divide their problems; return those in a split, and what was left out.
 
-    The rows are Problem rows with three more columns: ``split``, the ``kind`` of source, and
-    ``where`` the problem stands, for messages. Prompts are distinct, and so are ids: a problem
-    without an id is named after its source and prompt, and where two sources use one id, the
-    later problem's gets a suffix from its prompt.
+    The rows are Problem rows with four more columns: ``split``, the ``kind`` of source, the bare
+    ``question``, and ``where`` the problem stands, for messages. Prompts are distinct, and so are
+    ids: a problem without an id is named after its source and prompt, and where two sources use
+    one id, the later problem's gets a suffix from its prompt.
 
     Raises InputError where a source is wrong.
     """
@@ -49,6 +51,7 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
                 pl.lit(source.kind).alias("kind"),
                 pl.lit(source.split, pl.String).alias("pinned"),
                 difficulty=pl.coalesce(pl.lit(source.difficulty, pl.String), "difficulty"),
+                question=pl.coalesce("question", "prompt"),
             )
         )
     every = pl.concat(found)
@@ -56,7 +59,7 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
     dropped["same prompt as another problem"] += len(every) - len(distinct)
     divided = distinct.filter(pl.col("split").is_not_null())
     dropped["outside all splits"] += len(distinct) - len(divided)
-    return _name(divided).select(*PROBLEM, "split", "kind", "where"), +dropped
+    return _name(divided).select(*PROBLEM, "split", "kind", "question", "where"), +dropped
 
 
 def _take(rows: pl.DataFrame, count: int) -> tuple[pl.DataFrame, int]:
