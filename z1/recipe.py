@@ -467,7 +467,7 @@ class Evaluation(Section):
         names = [baseline.name for baseline in self.baselines]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two baselines have the name {name!r}; name them apart")
+                raise ValueError(f"baselines: two have the name {name!r}; name them apart")
         return self
 
     def uses(self) -> tuple[str, ...]:
