@@ -10,10 +10,8 @@ from typing import cast
 
 import polars as pl
 
-from z1.engines.windows import encode
 from z1.errors import InputError
-from z1.models import context_size, encode_prompt, load_tokenizer
-from z1.problems import read_sources
+from z1.problems.benchmarks import read_benchmark
 from z1.recipe import (
     OWN_MODELS,
     Baseline,
@@ -76,7 +74,7 @@ def run_trial(trial: Trial, source: BenchmarkSource, output: Path) -> list[str]:
     it has room for. Raises InputError if the benchmark or the model cannot be had, or a prompt does
     not fit.
     """
-    rows = read_sources([source], "benchmark")[0].unique("prompt", maintain_order=True)
+    rows = read_benchmark(source, "--benchmark")[0].unique("prompt", maintain_order=True)
     problems = output / "problems"
     write_part(rows, problems / "evaluation.parquet", PROBLEM)
     trial, remarks = fit_budgets(trial, rows)
@@ -93,6 +91,10 @@ def fit_budgets(trial: Trial, problems: pl.DataFrame) -> tuple[Trial, list[str]]
 
     Raises InputError if a prompt leaves no room for an answer.
     """
+    # Here, so that a benchmark that cannot be had is an error at once.
+    from z1.engines.windows import encode
+    from z1.models import context_size, encode_prompt, load_tokenizer
+
     [baseline] = trial.evaluate.baselines
     assert baseline.model is not None  # a trial always has one
     context = context_size(baseline.model)

@@ -14,6 +14,7 @@ COMMANDS = [
     ["run"],
     ["stage"],
     ["verify"],
+    ["evaluate"],
     ["recipe"],
     ["recipe", "check"],
     ["recipe", "keys"],
