@@ -25,6 +25,9 @@ class _Commands(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(_WRONG_INPUT)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            sys.exit(_STOPPED)
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
@@ -135,7 +138,7 @@ def stage(
     paths = {key: Path(path) for key, path in inputs}
     loaded = load_recipe(find_recipe(recipe))
     record = run_stage(name, loaded, section, paths, output, dict(options))
-    click.echo(f"{output}: kept {record['kept']}, dropped {record['dropped']}")
+    click.echo(f"{output}: kept {record['kept']} {record['unit']}, dropped {record['dropped']}")
     for reason, count in record["reasons"].items():
         if count:
             click.echo(f"  {count} {reason}")
@@ -143,9 +146,11 @@ def stage(
 
 @main.command()
 @click.argument("replies", type=_FILE)
-@click.option("-o", "--output", type=_FILE, required=True, help="JSONL file to write.")
+@click.option(
+    "-o", "--output", type=_FILE, required=True, help="JSONL file to write; - for standard output."
+)
 def verify(replies: Path, output: Path) -> None:
-    """Check the replies in a JSONL file, whoever wrote them.
+    """Check the replies in a JSONL or Parquet file, whoever wrote them.
 
     Each line of REPLIES has verifier (math, choice, exact or procedural), answer and text. Each
     line written is the same with two more keys: verdict (right, wrong, or error where the verifier
@@ -233,10 +238,11 @@ def recipe_check(file: str) -> None:
     Example:
       z1 recipe check mine.yaml
     """
+    from z1.problems.check import find_source_mistakes
     from z1.recipe import find_recipe, load_recipe
 
     path = find_recipe(file)
-    load_recipe(path)
+    load_recipe(path, find_source_mistakes)
     click.echo(f"{path}: no mistakes")
 
 

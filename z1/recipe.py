@@ -5,13 +5,23 @@ is an error and never silently a default.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from z1.errors import InputError
 
@@ -24,6 +34,15 @@ OWN_MODELS = (
     *("tops-stop", "tops-tags"),
 )
 """Names of the models that a run makes or starts from."""
+
+
+def _not_blank(text: str) -> str:
+    if text and not text.strip():
+        raise ValueError("this is blank; write a text")
+    return text
+
+
+Prompt = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
 
 
 class Section(BaseModel):
@@ -42,6 +61,21 @@ class Section(BaseModel):
         """Return the other top-level keys that a stage reads because of what this section says."""
         return ()
 
+    @field_validator("*")
+    @classmethod
+    def _is_there(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse files and folders that are not there, if ``context`` says where to look."""
+        folder: Path | None = (info.context or {}).get("folder")
+        if folder is None or value is None:
+            return value
+        if isinstance(value, Path) and not _from(folder, value).is_file():
+            if info.field_name in cls.file_or_folder and _from(folder, value).is_dir():
+                return value
+            raise _missing("file", _from(folder, value))
+        if info.field_name in cls.hub_or_folder and _is_local(folder, value):
+            raise _missing("folder", _from(folder, value))
+        return value
+
 
 class BaseModelSection(Section):
     """The model that every fine-tuning but the iteration starts from."""
@@ -59,11 +93,11 @@ class BaseModelSection(Section):
 class EffortPrompts(Section):
     """The system prompt that asks for each effort."""
 
-    low: str = Field(min_length=1)
+    low: Prompt
     """Asks for the most direct way to the answer."""
-    medium: str = Field(min_length=1)
+    medium: Prompt
     """Asks to balance depth against time."""
-    high: str = Field(min_length=1)
+    high: Prompt
     """Asks to explore, verify and reflect without a time limit."""
 
 
@@ -118,7 +152,7 @@ class ProceduralSource(Source):
     """Seed of the problem stream."""
     count: Count
     """How many distinct problems to make."""
-    prompt: str = "{question}"
+    prompt: Prompt = "{question}"
     """How a problem is put: text with ``{question}`` or a field of the entry's metadata."""
 
 
@@ -528,21 +562,24 @@ def find_recipe(name: str) -> Path:
     raise InputError(f"{name}: no such recipe file, nor a built-in recipe ({names})")
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(
+    path: Path, look_closer: Callable[[object], Iterable[str]] = lambda content: ()
+) -> Recipe:
     """Read a recipe; paths in it are taken from the recipe file's folder.
 
+    ``look_closer`` is given the file's content and returns further mistakes, each with its key.
     Raises InputError that names the file and every wrong key at once.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content, mistakes = _read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
         raise InputError(f"{path}: not YAML: {error}") from error
-    recipe = parse_recipe(content, where=str(path), folder=path.resolve().parent)
-    if missing := [f"  {key}: there is no file {file}" for key, file in _missing_files(recipe)]:
-        raise InputError("\n".join([f"{path}: {len(missing)} mistake(s) in the recipe", *missing]))
-    return recipe
+    folder = path.resolve().parent
+    mistakes += [*_find_mistakes(content, {"folder": folder}), *look_closer(content)]
+    _refuse(mistakes, str(path))
+    return parse_recipe(content, where=str(path), folder=folder)
 
 
 def write_recipe(recipe: Recipe) -> str:
@@ -551,15 +588,57 @@ def write_recipe(recipe: Recipe) -> str:
 
 
 def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
-    """Check a recipe's content; ``where`` stands in the messages, ``folder`` before its paths."""
-    try:
-        recipe = Recipe.model_validate(content)
-    except ValidationError as error:
-        lines = [f"{where}: {len(error.errors())} mistake(s) in the recipe"]
-        lines += [f"  {_explain(detail)}" for detail in error.errors()]
-        raise InputError("\n".join(lines)) from error
-    resolved: Recipe = _resolve(recipe, folder)
+    """Check a recipe's content; ``where`` stands in the messages, ``folder`` before its paths.
+
+    Whether what it names is there is not looked at: on a cluster each step has its own files.
+    """
+    _refuse(_find_mistakes(content), where)
+    resolved: Recipe = _resolve(Recipe.model_validate(content), folder)
     return resolved
+
+
+def _refuse(mistakes: list[str], where: str) -> None:
+    if mistakes:
+        lines = [f"{where}: {len(mistakes)} mistake(s) in the recipe"]
+        raise InputError("\n".join([*lines, *(f"  {mistake}" for mistake in mistakes)]))
+
+
+def _find_mistakes(content: object, context: dict[str, Any] | None = None) -> list[str]:
+    try:
+        Recipe.model_validate(content, context=context)
+    except ValidationError as error:
+        return [_explain(detail) for detail in error.errors()]
+    return []
+
+
+def _read_yaml(text: str) -> tuple[object, list[str]]:
+    """Return what YAML text says, and its keys that stand twice, of which YAML takes the last."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, []
+        twice = list(_find_twice(node, "", set()))
+        return loader.construct_document(node), twice
+    finally:
+        loader.dispose()
+
+
+def _find_twice(node: yaml.Node, key: str, seen: set[int]) -> Iterator[str]:
+    if id(node) in seen:  # an alias of what was looked at already
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _find_twice(item, f"{key}.{number}".removeprefix("."), seen)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for name, value in node.value:
+            line, inner = name.start_mark.line + 1, f"{key}.{name.value}".removeprefix(".")
+            if inner in lines and name.value != "<<":
+                yield f"{inner}: line {lines[inner]} and line {line} both have this key; keep one"
+            lines[inner] = line
+            yield from _find_twice(value, inner, seen)
 
 
 _SOURCE_KINDS = {"file", "huggingface", "procedural", "benchmark"}
@@ -573,22 +652,35 @@ def _explain(detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{key}: this key is needed"
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing_path":
+        return f"{key}: {message}"
     given = detail["input"]
     return f"{key}: {message}" + ("" if isinstance(given, dict) else f" (it is {given!r})")
 
 
-def _missing_files(value: Any, key: str = "") -> Iterator[tuple[str, Path]]:
-    """Yield the key and path of each file that a recipe names and that is not there."""
-    if isinstance(value, Section):
-        for name in type(value).model_fields:
-            if name in value.file_or_folder and (path := getattr(value, name)) and path.is_dir():
-                continue
-            yield from _missing_files(getattr(value, name), f"{key}.{name}".removeprefix("."))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _missing_files(item, f"{key}.{number}")
-    elif isinstance(value, Path) and not value.is_file():
-        yield key, value
+def _missing(kind: str, path: Path) -> PydanticCustomError:
+    return PydanticCustomError(
+        "missing_path", "there is no {kind} {path}", {"kind": kind, "path": str(path)}
+    )
+
+
+def _from(folder: Path, path: str | Path) -> Path:
+    try:
+        return folder / Path(path).expanduser()
+    except RuntimeError:  # ~ of nobody
+        return folder / path
+
+
+def _is_local(folder: Path, name: str) -> bool:
+    """Tell whether a hub id or folder must be a folder, and is none.
+
+    An id has one slash at most; one that begins with a folder that is there is taken for a path.
+    """
+    path = _from(folder, name)
+    if name == "tiny" or path.exists():
+        return False
+    marked = name.startswith((".", "/", "~")) or name.count("/") > 1
+    return marked or ("/" in name and path.parent.is_dir())
 
 
 def _resolve(section: Any, folder: Path) -> Any:
@@ -598,9 +690,9 @@ def _resolve(section: Any, folder: Path) -> Any:
             name: _resolve(getattr(section, name), folder) for name in section.model_fields_set
         }
         for name in section.hub_or_folder:
-            if (value := getattr(section, name)) and (folder / value).is_dir():
-                values[name] = str(folder / value)
+            if (value := getattr(section, name)) and _from(folder, value).is_dir():
+                values[name] = str(_from(folder, value))
         return section.model_copy(update=values)
     if isinstance(section, list):
         return [_resolve(item, folder) for item in section]
-    return folder / section if isinstance(section, Path) else section
+    return _from(folder, section) if isinstance(section, Path) else section

@@ -63,8 +63,8 @@ def build_report(
 def order_stages(records: Iterable[Record]) -> list[dict[str, Any]]:
     """Return every stage that the outputs come from, once each, parents before children.
 
-    Each has ``name`` (the step), ``stage``, ``seconds``, ``kept``, ``dropped``, ``reasons`` and
-    ``details``. Inputs that no stage made are left out.
+    Each has ``name`` (the step), ``stage``, ``seconds``, ``kept`` and ``dropped`` (both in what
+    ``unit`` says), ``reasons`` and ``details``. Inputs that no stage made are left out.
     """
     found: dict[str, dict[str, Any]] = {}
 
@@ -84,7 +84,8 @@ def order_stages(records: Iterable[Record]) -> list[dict[str, Any]]:
 def stage_entry(record: Record) -> dict[str, Any]:
     """Return what the report says of one stage."""
     fields = ("stage", "seconds", "kept", "dropped", "reasons", "details")
-    return {"name": record["step"], **{name: record[name] for name in fields}}
+    unit = {"unit": record.get("unit", "rows")}
+    return {"name": record["step"], **{name: record[name] for name in fields}, **unit}
 
 
 def selected_tokens(records: Mapping[str, Record]) -> dict[str, float]:

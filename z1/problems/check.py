@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
 from z1.problems.files import read_problem_file
+from z1.problems.procedural import find_mistakes
 from z1.problems.rows import refuse
+from z1.recipe import ProceduralSource
 from z1.verifiers import check_all
 
 
@@ -47,6 +50,24 @@ def check_file(path: Path) -> int:
     problems = read_problem_file(path)
     refuse_failing(check_problems(problems))
     return len(problems)
+
+
+def find_source_mistakes(content: object) -> list[str]:
+    """Return what is wrong with the sources of a recipe's content beyond their form.
+
+    A source that is not even of the right form is passed over. Only procedural ones are looked at:
+    a file is read, and a dataset fetched, when the problems are gathered.
+    """
+    section = content.get("problems") if isinstance(content, dict) else None
+    sources = section.get("sources") if isinstance(section, dict) else None
+    found = []
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        try:
+            made = ProceduralSource.model_validate(source)
+        except ValidationError:
+            continue
+        found += find_mistakes(made, f"problems.sources.{number}")
+    return found
 
 
 def refuse_failing(failing: pl.DataFrame) -> None:

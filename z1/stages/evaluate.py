@@ -9,12 +9,18 @@ tested too. With budgets in the recipe, ``tops`` and the baselines are tested ov
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
 (columns ``z1.evaluation.budgets.BUDGETED``); ``report.json`` and ``report.html``. Whatever of it
 an earlier attempt left is gone on with.
+
+``sampled.json`` has a key for each table of verdicts, made of all that its replies depend on. A
+later evaluation takes over the replies and verdicts of an earlier one under the same key: one new
+model, or another drawing of the report, samples nothing else again.
 """
 
 import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -39,10 +45,27 @@ from z1.records import (
     write_bytes,
     write_part,
 )
-from z1.stages import Metrics, Work, read_record
+from z1.stages import Metrics, Work, code_digest, make_key, read_record
 from z1.verifiers import verify_frame
 
 USES = ("name", "seed", "model")
+
+SAMPLED = "sampled.json"
+REPORT_ONLY = tuple(
+    f"evaluation/{name}"
+    for name in (
+        "answers.py",
+        "bootstrap.py",
+        "comparison.py",
+        "curves.py",
+        "drawing.py",
+        "page.py",
+        "plots.py",
+        "report.html.j2",
+        "report.py",
+    )
+)
+"""Source files that replies and verdicts do not depend on; what is not listed counts."""
 
 Model = str | BaseModelSection | Baseline
 """A model's folder, or what the recipe says of it."""
@@ -84,6 +107,10 @@ def run(work: Work) -> Metrics:
         sum(cell.samples for cells in plan.values() for cell in cells)
         + len(budgeted) * len(set(section.budgets))
     )
+    keys = _make_keys(work, models, budgeted)
+    cells_of = {name: [cell.folder() for cell in cells] for name, cells in plan.items()}
+    cells_of |= {f"budgets/{name}": [f"{name}-budgets"] for name in budgeted}
+    _take_over(work, keys, cells_of)
     done, tables = 0, []
     for name, cells in plan.items():
         verdicts = work.output / "verdicts" / f"{name}.parquet"
@@ -104,6 +131,7 @@ def run(work: Work) -> Metrics:
         work.report(done, total)
         within.extend(scan(verdicts, BUDGETED).collect())
 
+    write_bytes(work.output / SAMPLED, json.dumps(keys, indent=1).encode())
     records = {name: read_record(path) for name, path in work.inputs.items()}
     report = build_report(work.recipe, replies, problems, records, within)
     own: dict[str, Any] = {
@@ -112,6 +140,7 @@ def run(work: Work) -> Metrics:
         "seconds": round(time.monotonic() - started, 2),
         "kept": total,
         "dropped": 0,
+        "unit": "replies",
         "reasons": {},
         "details": {
             "problems": problems.height,
@@ -122,7 +151,49 @@ def run(work: Work) -> Metrics:
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(work.output / "report.json", text.encode())
     write_bytes(work.output / "report.html", render_page(report).encode())
-    return Metrics(kept=total, dropped={}, details=own["details"])
+    return Metrics(kept=total, dropped={}, details=own["details"], unit=own["unit"])
+
+
+def _make_keys(
+    work: Work, models: Mapping[str, Model], budgeted: Mapping[str, Model]
+) -> dict[str, str]:
+    """Return a key of all that replies and verdicts depend on, by their table's name."""
+    fields = {name: getattr(work.section, name) for name in Evaluation.model_fields}
+    for name in ("resamples", "baselines"):  # each baseline stands in the key of its own replies
+        del fields[name]
+    plain = {name: fields[name] for name in fields if name != "budgets"}
+    shared = {
+        "problems": read_record(work.inputs["problems"])["key"],
+        "code": code_digest("z1.stages.evaluate", REPORT_ONLY),
+    }
+
+    def key(model: Model, **more: Any) -> str:
+        made = read_record(Path(model))["key"] if isinstance(model, str) else model
+        return make_key({"model": made, **shared, **more})
+
+    keys = {name: key(model, name=name, section=plain) for name, model in models.items()}
+    for name, model in budgeted.items():
+        window = {"window": work.recipe.window, "closing": _closing_tag(work, name)}
+        keys[f"budgets/{name}"] = key(model, name=name, section=fields, **window)
+    return keys
+
+
+def _take_over(work: Work, keys: Mapping[str, str], cells: Mapping[str, list[str]]) -> None:
+    """Copy what an earlier evaluation sampled and verified under the same keys."""
+    record = work.earlier and work.earlier / SAMPLED
+    if not record or not record.is_file():
+        return
+    assert work.earlier is not None
+    before = json.loads(record.read_bytes())
+    for table, key in keys.items():
+        verdicts = Path("verdicts", f"{table}.parquet")
+        if before.get(table) != key or (work.output / verdicts).is_file():
+            continue
+        folders = [work.earlier / "replies" / cell for cell in cells[table]]
+        parts = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
+        # The verdicts last: they tell that all replies are there.
+        for path in [*(part.relative_to(work.earlier) for part in parts), verdicts]:
+            write_bytes(work.output / path, (work.earlier / path).read_bytes())
 
 
 def find_models(work: Work) -> dict[str, Model]:

@@ -60,6 +60,7 @@ def run(work: Work) -> Metrics:
             "refused": failing.select("where", "reason").head(_SHOWN).to_dicts(),
             "contaminated": contaminated.select("where", "against").head(_SHOWN).to_dicts(),
         },
+        unit="problems",
     )
 
 

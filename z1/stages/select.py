@@ -59,9 +59,8 @@ def run(work: Work) -> Metrics:
         raise InputError(f"rule {name!r} kept none of {seen} problems ({why}); {advice}")
     rows = _describe(choice.filter(pl.col("reason").is_null()), table, rule)
     _write(work, rows, table, rule)
-    return Metrics(
-        kept=len(rows), dropped=dropped, details={"rule": name, **_details(rows, table, seen)}
-    )
+    details = {"rule": name, **_details(rows, table, seen)}
+    return Metrics(details["problems_kept"], dropped, details, "problems")
 
 
 def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:
@@ -162,6 +161,7 @@ def _details(rows: pl.DataFrame, table: _Table, seen: int) -> Mapping[str, Any]:
     details = {
         "problems_seen": seen,
         "problems_kept": rows["problem"].n_unique(),
+        "rows": len(rows),
         "mean_tokens": rows["thinking_tokens"].mean(),
         "mean_tokens_by_difficulty": {
             str(label or "none"): mean for label, mean in difficulties.iter_rows()

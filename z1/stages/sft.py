@@ -57,7 +57,7 @@ def run(work: Work) -> Metrics:
     )
     save_model(trained.pop("model"), tokenizer, work.output, efforts)
     details = trained | ({"replies": dict(counts)} if counts else {})
-    return Metrics(len(rows), {"longer than max_length": too_long}, details)
+    return Metrics(len(rows), {"longer than max_length": too_long}, details, "examples")
 
 
 def _read_answers(work: Work, examples: pl.DataFrame) -> dict[str, str | None]:

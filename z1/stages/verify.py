@@ -31,7 +31,8 @@ def run(work: Work) -> Metrics:
             write_part(verified, written, VERIFIED)
         done += len(replies)
         work.report(done, total)
-    return Metrics(kept=total, dropped={}, details=_details(scan(work.output, VERIFIED)))
+    details = _details(scan(work.output, VERIFIED))
+    return Metrics(kept=total, dropped={}, details=details, unit="replies")
 
 
 def _report(work: Work, before: int, total: int, count: int) -> None:

@@ -44,11 +44,16 @@ class _Worker:
             text=True,
             encoding="utf-8",
         )
-        if self._read() != "ready\n":
+        self._ready = False
+
+    def wait(self) -> None:
+        """Wait until the process has started. Raises RuntimeError if it does not."""
+        if not self._ready and self._read() != "ready\n":
             self.stop()
             self._errors.seek(0)
             message = self._errors.read().decode(errors="replace").strip()
             raise RuntimeError(f"a verifier process does not start: {message}")
+        self._ready = True
 
     def send(self, items: Sequence[tuple[str, Any, str]], limit: float) -> None:
         """Hand over a batch; a worker that is dead already is noticed by ``receive``."""
@@ -111,7 +116,10 @@ def run(
             except queue.Empty:
                 break
             while batch and not stopping.is_set():
-                worker = worker or _take(busy)
+                worker = worker or _take(busy, stopping)
+                if worker is None:
+                    return
+                worker.wait()
                 worker.send([items[index] for index in batch], limit)
                 checked = 0
                 while checked < len(batch) and (verdict := worker.receive()):
@@ -137,20 +145,22 @@ def run(
         try:
             for future in running:
                 future.result()
-        except BaseException:
-            stopping.set()
+        except BaseException:  # Ctrl-C above all
             with _lock:
+                stopping.set()
                 for worker in busy:
                     worker.stop()
             raise
     return results
 
 
-def _take(busy: set[_Worker]) -> _Worker:
+def _take(busy: set[_Worker], stopping: threading.Event) -> _Worker | None:
+    """Return a worker that waits, or a new one; None if all work is being stopped."""
+    # Under one lock, so that who stops the work finds every process that there is.
     with _lock:
-        worker = _idle.pop() if _idle else None
-    worker = worker or _Worker()
-    with _lock:
+        if stopping.is_set():
+            return None
+        worker = _idle.pop() if _idle else _Worker()
         busy.add(worker)
     return worker
 
