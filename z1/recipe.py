@@ -29,6 +29,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
 
+OWN_MODELS = (
+    *("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
+    *("tops-stop", "tops-tags"),
+)
+"""Names of the models that a run makes or starts from."""
+
 
 def _not_blank(text: str) -> str:
     if text and not text.strip():
@@ -48,6 +54,8 @@ class Section(BaseModel):
 
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
     """Fields with a Hugging Face id, or a folder where one of that name is beside the recipe."""
+    file_or_folder: ClassVar[tuple[str, ...]] = ()
+    """Fields with a path that may be a folder; any other path has to be a file."""
 
     def uses(self) -> tuple[str, ...]:
         """Return the other top-level keys that a stage reads because of what this section says."""
@@ -61,6 +69,8 @@ class Section(BaseModel):
         if folder is None or value is None:
             return value
         if isinstance(value, Path) and not _from(folder, value).is_file():
+            if info.field_name in cls.file_or_folder and _from(folder, value).is_dir():
+                return value
             raise _missing("file", _from(folder, value))
         if info.field_name in cls.hub_or_folder and _is_local(folder, value):
             raise _missing("folder", _from(folder, value))
@@ -146,8 +156,30 @@ class ProceduralSource(Source):
     """How a problem is put: text with ``{question}`` or a field of the entry's metadata."""
 
 
+class BenchmarkSource(Source):
+    """A published benchmark, for the evaluation alone."""
+
+    file_or_folder = ("path",)
+
+    kind: Literal["benchmark"]
+    name: str
+    """gsm8k, math500, aime2024, gpqa-diamond, livecodebench-v5 or bigcodebench-hard."""
+    path: Path | None = None
+    """A local copy: a folder with the files of its hub repository, or one JSONL, Parquet or CSV
+    file with the same columns; downloaded from the hub if absent."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub."""
+    prompt: str | None = Field(None, pattern=r"\{question\}")
+    """How a problem is put, in place of the benchmark's own way: text with ``{question}``."""
+    seed: int = 0
+    """Seed of the order of choices, where there are any."""
+    split: Literal["evaluation"] = "evaluation"
+    """Nothing is trained on a benchmark."""
+
+
 AnySource = Annotated[
-    FileSource | HuggingFaceSource | ProceduralSource, Field(discriminator="kind")
+    FileSource | HuggingFaceSource | ProceduralSource | BenchmarkSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -171,6 +203,17 @@ class Splits(Section):
         return self
 
 
+class Decontamination(Section):
+    """Which problems are too much like those of the evaluation to be trained on."""
+
+    ngram: Count = 13
+    """A problem outside the evaluation split is dropped if it has this many words in a row in
+    common with an evaluation problem, or, where one has fewer words, if both are the same."""
+    against: list[AnySource] = []
+    """Further problems to keep out of the training, such as benchmarks that a model will be tested
+    on later; they become part of no split."""
+
+
 class Problems(Section):
     """Where problems come from and how they are divided."""
 
@@ -180,6 +223,9 @@ class Problems(Section):
     splits: Splits = Splits()
     split_seed: int = 0
     """Seed of the hash that divides the problems."""
+    decontaminate: Decontamination | None = Decontamination()
+    """Keep problems of the evaluation out of the training, in other wrappings too; ``null`` does
+    not look for them."""
 
 
 class Verify(Section):
@@ -417,6 +463,34 @@ class Trainings(Section):
         return self
 
 
+class Baseline(Section):
+    """Another model to test beside those of the run."""
+
+    hub_or_folder = ("model",)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    """What tables call it."""
+    model: str | None = None
+    """Hugging Face id or folder of the model; with ``endpoint``, of its tokenizer."""
+    endpoint: Endpoint | None = None
+    """A server that answers for it, instead of what runs the other models."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Baseline":
+        if self.name in OWN_MODELS:
+            raise ValueError(f"{self.name!r} is the name of a model of the run; choose another")
+        if self.model is None and self.endpoint is None:
+            raise ValueError("a baseline needs 'model', or 'endpoint' with the server to ask")
+        if self.endpoint is None or self.model is not None:
+            return self
+        if self.endpoint.api == "completions" or self.endpoint.served_model is None:
+            raise ValueError(
+                "without 'model', whose tokenizer encodes the prompts, an endpoint needs "
+                "'api: chat' and 'served_model'"
+            )
+        return self
+
+
 class Evaluation(Section):
     """How every model is tested."""
 
@@ -431,6 +505,16 @@ class Evaluation(Section):
     budgets: list[Annotated[int, Field(ge=0)]] = []
     """Thinking budgets in tokens: also test, at temperature 0, how right the thinking-optimal model
     is within each of them. This trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
+    baselines: list[Baseline] = []
+    """Other models to test on the same problems, and within the same budgets."""
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> "Evaluation":
+        names = [baseline.name for baseline in self.baselines]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"baselines: two have the name {name!r}; name them apart")
+        return self
 
     def uses(self) -> tuple[str, ...]:
         return ("window", "train") if self.budgets else ()
@@ -570,7 +654,7 @@ def _find_twice(node: yaml.Node, key: str, seen: set[int]) -> Iterator[str]:
             yield from _find_twice(value, inner, seen)
 
 
-_SOURCE_KINDS = {"file", "huggingface", "procedural"}
+_SOURCE_KINDS = {"file", "huggingface", "procedural", "benchmark"}
 
 
 def _explain(detail: Any) -> str:

@@ -18,6 +18,7 @@ COMMANDS = [
     ["run"],
     ["stage"],
     ["verify"],
+    ["evaluate"],
     ["recipe"],
     ["recipe", "check"],
     ["recipe", "keys"],

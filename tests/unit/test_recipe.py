@@ -179,3 +179,40 @@ def test_models_of_the_budgets_are_trained_as_their_names_say(content):
     content["train"]["tops_stop"].update(stop={}, tags={})
     with pytest.raises(InputError, match="give one of them"):
         parse_recipe(content, "my.yaml", Path())
+
+
+def test_nothing_is_trained_on_a_benchmark(content):
+    source = {"kind": "benchmark", "name": "math500"}
+    content["problems"]["sources"].append(source)
+    recipe = parse_recipe(content, "my.yaml", Path())
+    assert recipe.problems.sources[-1].split == "evaluation"
+    source["split"] = "train"
+    with pytest.raises(InputError, match=r"problems\.sources\.5\.split: .*'evaluation'"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_a_benchmarks_copy_may_be_a_folder_and_a_file_may_not(content, tmp_path):
+    content["problems"]["sources"].append({"kind": "benchmark", "name": "gsm8k", "path": "copy"})
+    content["problems"]["decontaminate"] = {"against": [{"kind": "file", "path": "copy"}]}
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        load_recipe(tmp_path / "my.yaml")
+    assert "1 mistake(s)" in str(caught.value)
+    assert "problems.decontaminate.against.0.path: there is no file" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("baselines", "reason"),
+    [
+        ([{"name": "tops", "model": "m"}], "name of a model of the run"),
+        ([{"name": "a/b", "model": "m"}], "pattern"),
+        ([{"name": "a"}], "needs 'model', or 'endpoint'"),
+        ([{"name": "a", "model": "m"}, {"name": "a", "model": "n"}], "name them apart"),
+        ([{"name": "a", "endpoint": {"url": "http://h/v1"}}], "served_model"),
+    ],
+)
+def test_a_wrong_baseline_is_refused(content, baselines, reason):
+    content["evaluate"]["baselines"] = baselines
+    with pytest.raises(InputError, match=rf"evaluate.*baselines.*{reason}"):
+        parse_recipe(content, "my.yaml", Path())

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from z1.evaluation import MODELS
-from z1.evaluation.budgets import summarise_budgets
+from z1.evaluation.budgets import list_curves, summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
 from z1.recipe import Recipe, write_recipe
@@ -151,10 +151,12 @@ def write_remarks(models: list[dict[str, Any]], temperature: float, max_tokens: 
     sampled = [model for model in models if model["temperature"] == temperature]
     problems = max(model["problems"] for model in sampled)
     seeds = max(model["seeds"] for model in sampled)
+    own = {model["name"] for model in models} & set(MODELS)
+    untrained = " that no model of this run was trained on" if own else ""
     remarks = [
-        f"Every figure comes from {problems:,} problems that no model was trained on, answered "
-        f"with {seeds} sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where "
-        "temperature 0 is shown, once more.",
+        f"Every figure comes from {problems:,} problems{untrained}, answered with {seeds} "
+        f"sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where temperature 0 "
+        "is shown, once more.",
         "± is one standard error. The replies to a problem are averaged first and the error is "
         "taken over problems, so it covers other problems and other sampling seeds. Each model "
         "was trained once: it does not cover the chance in training.",
@@ -163,7 +165,7 @@ def write_remarks(models: list[dict[str, Any]], temperature: float, max_tokens: 
         remarks.append(
             "This is less than 500 problems and 3 seeds: take the figures as a trial, not a result."
         )
-    missing = [text for name, text in MODELS.items() if name not in {m["name"] for m in models}]
+    missing = [text for name, text in MODELS.items() if own and name not in own]
     if missing:
         remarks.append(f"Not part of this run: {', '.join(missing)}.")
     for model in sampled:
@@ -228,10 +230,35 @@ def print_table(report: Mapping[str, Any]) -> None:
                 f"{row['thinking_tokens']:,.1f}",
             )
         console.print(table)
+    if report["budgets"]:
+        console.print(_budget_table(report["budgets"]))
     for held in report["checks"]:
         # Plain text: a person's own run name may hold square brackets.
         mark = "holds      " if held["holds"] else "FALLS SHORT"
         console.print(f"{mark}  {held['text']}", markup=False, highlight=False)
+
+
+def _budget_table(rows: list[dict[str, Any]]) -> Any:
+    """Return the figures within budgets as a table, a row a budget."""
+    from rich.table import Table
+
+    table = Table(title=f"within budgets, greedily: {rows[0]['problems']} problems")
+    table.add_column("budget", justify="right")
+    curves = list_curves(row["model"] for row in rows)
+    cells = {(row["model"], row["method"], row["budget"]): row for row in rows}
+    for text in curves.values():
+        table.add_column(f"{text}\naccuracy (thinking tokens)", justify="right")
+    for budget in sorted({row["budget"] for row in rows}):
+        shown = [cells[(*curve, budget)] for curve in curves]
+        table.add_row(
+            f"{budget:,}",
+            *(
+                f"{percent(cell['accuracy'], cell['accuracy_stderr'])} "
+                f"({cell['thinking_tokens']:,.1f})"
+                for cell in shown
+            ),
+        )
+    return table
 
 
 def percent(share: float, stderr: float | None) -> str:

@@ -1,8 +1,9 @@
 """Test every model on the evaluation problems, and write the report of the run.
 
 Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft`` and
-``iter-dpo``; ``base`` is the recipe's own model unless it is given. With budgets in the recipe,
-``tops`` is tested over them too, and so are ``tops-stop`` and ``tops-tags``. The output holds
+``iter-dpo``; ``base`` is the recipe's own model unless it is given, and the recipe's baselines are
+tested too. With budgets in the recipe, ``tops`` and the baselines are tested over them, and so are
+``tops-stop`` and ``tops-tags``. The output holds
 ``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
@@ -28,12 +29,12 @@ from z1.efforts import expects_effort
 from z1.engines import Engine, build_requests, open_engine, sample_parts
 from z1.errors import InputError
 from z1.evaluation import MODELS
-from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, truncate
+from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, list_curves, truncate
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
 from z1.models import load_tokenizer
-from z1.recipe import BaseModelSection, Evaluation
+from z1.recipe import Baseline, BaseModelSection, Evaluation, Sampling, ThinkingWindow
 from z1.records import (
     EFFORTS,
     PROBLEM,
@@ -67,8 +68,8 @@ REPORT_ONLY = tuple(
 )
 """Source files that replies and verdicts do not depend on; what is not listed counts."""
 
-Model = str | BaseModelSection
-"""What an engine opens."""
+Model = str | BaseModelSection | Baseline
+"""A model's folder, or what the recipe says of it."""
 
 
 class Cell(NamedTuple):
@@ -159,7 +160,8 @@ def _make_keys(
 ) -> dict[str, str]:
     """Return a key of all that replies and verdicts depend on, by their table's name."""
     fields = {name: getattr(work.section, name) for name in Evaluation.model_fields}
-    del fields["resamples"]
+    for name in ("resamples", "baselines"):  # each baseline stands in the key of its own replies
+        del fields[name]
     plain = {name: fields[name] for name in fields if name != "budgets"}
     shared = {
         "problems": read_record(work.inputs["problems"])["key"],
@@ -207,20 +209,27 @@ def find_models(work: Work) -> dict[str, Model]:
             f"input {unknown[0]!r}: evaluate knows no such model; it tests {', '.join(known)}"
         )
     given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
-    given.setdefault("base", work.recipe.model)
-    return {name: given[name] for name in MODELS if name in given}
+    if work.recipe.model is not None:  # a trial of a model has no base
+        given.setdefault("base", work.recipe.model)
+    return {name: given[name] for name in MODELS if name in given} | _baselines(work)
 
 
-def find_budgeted(work: Work) -> dict[str, str]:
-    """Return the folder of every model to test over budgets, in the report's order."""
+def find_budgeted(work: Work) -> dict[str, Model]:
+    """Return every model to test over budgets, in the report's order."""
     if not work.section.budgets:
         return {}
-    return {name: str(work.inputs[name]) for name, _ in CURVES if name in work.inputs}
+    given = {name: str(work.inputs[name]) for name, _ in CURVES if name in work.inputs}
+    return given | _baselines(work)
+
+
+def _baselines(work: Work) -> dict[str, Model]:
+    return {baseline.name: baseline for baseline in work.section.baselines}
 
 
 def list_cells(name: str, model: Model, section: Evaluation) -> list[Cell]:
     """Return how a model is sampled: every effort it knows, at every seed, and greedily."""
-    asked = isinstance(model, str) and expects_effort(model)
+    path = model.model if isinstance(model, Baseline) else model
+    asked = isinstance(path, str) and expects_effort(path)
     efforts: tuple[str | None, ...] = EFFORTS if asked else (None,)
     sampling = section.sampling
     ways: list[tuple[float, int, int]] = []
@@ -238,13 +247,23 @@ def _sample(
     section: Evaluation = work.section
     for temperature, group in groupby(cells, key=lambda cell: cell.temperature):
         sampling = section.sampling.model_copy(update={"temperature": temperature})
-        engine = open_engine(sampling, model)
+        engine = _open(sampling, model)
         for cell in group:
             requests = build_requests(problems, [cell.effort], cell.samples)
             folder = work.output / "replies" / cell.folder()
             report = partial(_report_from, work, done, total)
             sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
             done += requests.height
+
+
+def _open(sampling: Sampling, model: Model, window: ThinkingWindow | None = None) -> Engine:
+    if isinstance(model, Baseline):
+        if model.endpoint is not None:
+            answering = {"engine": "endpoint", "endpoint": model.endpoint}
+            sampling = sampling.model_copy(update=answering)
+        served = model.endpoint and model.endpoint.served_model
+        model = model.model or served or model.name
+    return open_engine(sampling, model, window=window)
 
 
 def _report_from(work: Work, before: int, total: int, done: int, _: int) -> None:
@@ -283,7 +302,7 @@ def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFra
 
 
 def _sample_budgets(
-    work: Work, name: str, model: str, problems: pl.DataFrame, done: int, total: int
+    work: Work, name: str, model: Model, problems: pl.DataFrame, done: int, total: int
 ) -> None:
     """Sample a greedy reply to each problem within each budget."""
     section: Evaluation = work.section
@@ -291,8 +310,9 @@ def _sample_budgets(
     window, closing = work.recipe.window, _closing_tag(work, name)
     if closing is not None:
         window = window.model_copy(update={"hint": closing, "delimiter": closing})
-    engine: Engine = open_engine(sampling, model, window=window)
+    engine = _open(sampling, model, window)
     if closing is not None:
+        assert isinstance(model, str)  # one of the run's own
         engine = TaggedEngine(engine, load_tokenizer(model), closing)
     budgets = pl.DataFrame({"budget": sorted(set(section.budgets))}, schema={"budget": pl.Int32})
     requests = budgets.join(build_requests(problems, [None], samples=1), how="cross")
@@ -318,8 +338,7 @@ def _verify_budgets(work: Work, name: str, problems: pl.DataFrame) -> pl.DataFra
         (truncate(sampled) if method == "truncation" else sampled).with_columns(
             model=pl.lit(name), method=pl.lit(method)
         )
-        for model, method in CURVES
-        if model == name
+        for _, method in list_curves([name])
     ]
     replies = pl.concat(tables)
     running = Settings.of(work.recipe.verify)

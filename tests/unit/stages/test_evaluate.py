@@ -9,8 +9,11 @@ import z1
 from z1 import engines
 from z1.efforts import with_efforts, write_card
 from z1.errors import InputError
-from z1.evaluation.budgets import BUDGETED
+from z1.evaluation import MODELS
+from z1.evaluation.budgets import BUDGETED, CURVES
 from z1.evaluation.metrics import EVALUATED
+from z1.evaluation.report import print_table
+from z1.recipe import OWN_MODELS, Baseline, Endpoint
 from z1.records import PROBLEM, TRAJECTORY, scan, write_part
 from z1.stages import Work, evaluate, run_stage
 from z1.stages.evaluate import list_cells, run
@@ -354,3 +357,70 @@ def test_without_budgets_models_of_the_budgets_are_not_sampled(
     assert sampled == {"base", "tops"}
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["budgets"] == []
+
+
+def with_baselines(recipe, *baselines):
+    section = recipe.evaluate.model_copy(update={"baselines": [*baselines]})
+    return recipe.model_copy(update={"evaluate": section})
+
+
+def test_baselines_stand_in_the_same_tables_within_the_same_budgets(
+    budgeted, sums_folder, trained, tmp_path
+):
+    changed = with_baselines(budgeted, Baseline(name="Other", model="tiny"))
+    inputs = {"problems": sums_folder, "tops": trained["tops"]}
+    record = run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
+    report = json.loads((tmp_path / "evaluate" / "report.json").read_text())
+    names = [model["name"] for model in report["models"]]
+    assert names == ["base", "base", "tops", "tops", "Other", "Other"]
+    # The tiny base under three names.
+    greedy = [m for m in report["models"] if m["temperature"] == 0]
+    assert [m | {"name": ""} for m in greedy] == [greedy[0] | {"name": ""}] * 3
+    rows = {(r["model"], r["method"], r["budget"]): r for r in report["budgets"]}
+    assert {key for key in rows if key[0] == "Other"} == {
+        ("Other", method, budget) for method in ("window", "truncation") for budget in (1, 9)
+    }
+    for (model, method, budget), row in rows.items():
+        assert row | {"model": ""} == rows["tops", method, budget] | {"model": ""}, model
+    assert record["kept"] == 3 * 4 * 2 + 2 * 4 * 2
+    page = (tmp_path / "evaluate" / "report.html").read_text()
+    assert "Other, truncated" in page
+    print_table(report)
+
+
+def test_a_baseline_can_be_a_server(recipe, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "z1.stages.evaluate.open_engine", lambda *given, **named: opened.append(given)
+    )
+    endpoint = Endpoint(url="http://localhost:1/v1", served_model="s", api="chat")
+    evaluate._open(recipe.evaluate.sampling, Baseline(name="a", endpoint=endpoint))
+    evaluate._open(recipe.evaluate.sampling, Baseline(name="b", model="m"))
+    [(served, model), (local, folder)] = opened
+    assert (served.engine, served.endpoint, model) == ("endpoint", endpoint, "s")
+    assert served.max_tokens == recipe.evaluate.sampling.max_tokens
+    assert (local, folder) == (recipe.evaluate.sampling, "m")
+
+
+def test_another_model_under_a_baselines_name_is_sampled_anew(recipe, sums_folder, tmp_path):
+    section = recipe.evaluate.model_copy(update={"seeds": [1], "greedy": False})
+    few = recipe.model_copy(update={"evaluate": section})
+    write_tiny(tmp_path / "other")
+    changed = with_baselines(few, Baseline(name="Other", model=str(tmp_path / "other")))
+    keys = set()
+    for tokens in (512, 256):
+        config = tmp_path / "other" / "config.json"
+        content = json.loads(config.read_text()) | {"max_position_embeddings": tokens}
+        config.write_text(json.dumps(content))
+        inputs = {"problems": sums_folder}
+        record = run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
+        keys.add(record["key"])
+    assert len(keys) == 2
+
+
+def test_names_of_the_runs_own_models_are_kept_for_them():
+    known = {*MODELS, *(model for model, _ in CURVES)}
+    assert set(OWN_MODELS) == known
+    for name in OWN_MODELS:
+        with pytest.raises(ValueError, match="is the name of a model of the run"):
+            Baseline(name=name, model="m")
