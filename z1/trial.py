@@ -21,6 +21,7 @@ from z1.recipe import (
     Sampling,
     Section,
     ThinkingWindow,
+    Verify,
 )
 from z1.records import PROBLEM, write_bytes, write_part
 from z1.stages import run_stage
@@ -37,6 +38,7 @@ class Trial(Section):
     model: None = None
     train: None = None
     window: ThinkingWindow
+    verify: Verify = Verify()
     evaluate: Evaluation
 
 
