@@ -45,7 +45,7 @@ def _sums(digits: int, counts: dict[int, int]) -> list[dict[str, Any]]:
 
 # Written down before any model was trained on any of them.
 MIXES: dict[str, tuple[str, list[dict[str, Any]] | None]] = {
-    "demo": ("the demo: sums of two to six two-digit numbers, many easy, few hard", None),
+    "demo": ("sums of two to six two-digit numbers, many easy, few hard", None),
     "even": (
         "sums of two to six two-digit numbers, as many of each length",
         _sums(2, dict.fromkeys(range(2, 7), 1200)),
@@ -99,7 +99,7 @@ def write(reports: dict[tuple[str, int], dict[str, Any]]) -> str:
         "accurate at temperature 1. At low effort the teacher now scribbles the steps in one line. "
         "The lesson for a real teacher: look at what its low replies leave out. An earlier base "
         "model had learnt to pass over every system message, and its tag model thought no less "
-        "at low effort (26.0 tokens) than at medium (25.8). The base model is now pre-trained to "
+        "at low effort (25.7 tokens) than at medium (25.3). The base model is now pre-trained to "
         "take a hint of how long to think, as large models are. Both were decided on the replies "
         "to training problems, and the demo's evaluation problems were drawn anew each time.",
     ]
