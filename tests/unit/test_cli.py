@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from z1.cli import main
 from z1.recipe import Recipe, Sampling
+from z1.verifiers.sandbox import backends
 
 COMMANDS = [
     ["run"],
@@ -200,6 +201,30 @@ def test_ctrl_c_ends_verify_at_once_with_its_workers_and_writes_nothing(tmp_path
     assert errors == "stopped\n"
     assert not psutil.wait_procs(workers, timeout=5)[1]
     assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_judged_program_ends_with_verify(tmp_path, sent):
+    if all(backends.available().values()):
+        pytest.skip("programs cannot be run safely on this machine")
+    sleeps = {
+        "verifier": "code",
+        "answer": {"kind": "stdin", "tests": [{"input": "", "output": ""}]},
+        "text": "```python\nimport os, time\nos.fork()\ntime.sleep(100)\n```",
+    }
+    (tmp_path / "replies.jsonl").write_text((json.dumps(sleeps) + "\n") * 6)
+    command = [sys.executable, "-m", "z1.cli", "verify", "replies.jsonl", "-o", "out.jsonl"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        inside: list[psutil.Process] = []
+        while len(inside) < 4:  # the worker, the sandbox, and the program twice
+            assert process.poll() is None
+            inside = psutil.Process(process.pid).children(recursive=True)
+            time.sleep(0.1)
+        time.sleep(1)  # into the wait for the verdicts
+        inside = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(sent)
+        assert process.wait(20) == {signal.SIGINT: 130, signal.SIGKILL: -9}[sent]
+    assert not psutil.wait_procs(inside, timeout=20)[1]
 
 
 def test_problems_check_counts_good_answers_and_names_bad_ones(tmp_path):

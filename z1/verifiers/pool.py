@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,9 @@ def run(
         serving = [threads.submit(serve) for _ in range(workers)]
         try:
             for future in serving:
+                # In short waits: a signal that another thread takes does not end a long one.
+                while not future.done():
+                    wait([future], timeout=0.2)
                 future.result()
         except BaseException:  # Ctrl-C above all
             with _lock:

@@ -8,6 +8,8 @@ import os
 import resource
 import signal
 import sys
+import threading
+import time
 
 from z1.verifiers import check, load
 from z1.verifiers.clock import limited
@@ -19,6 +21,7 @@ _MEMORY_BYTES = 4 * 2**30
 def main() -> None:
     """Answer batches until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     if hard == resource.RLIM_INFINITY or hard > _MEMORY_BYTES:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, hard))
@@ -39,6 +42,13 @@ def main() -> None:
                     verdict = check(verifier, answer, text)
                 last = json.dumps([*verdict, verdict.details])
         print(last, file=answers, flush=True)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":
