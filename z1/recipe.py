@@ -66,6 +66,9 @@ class Source(Section):
     """Take at most this many distinct problems; all of them if absent."""
     split: Literal["evaluation", "seed", "train", "iteration"] | None = None
     """Put the whole source into this split instead of dividing it by ``splits``."""
+    only: Literal["evaluation", "seed", "train", "iteration"] | None = None
+    """Keep only those problems that ``splits`` puts into this split, and leave out the others:
+    ``evaluation`` tests on a family of problems of which none is trained on."""
     difficulty: str | None = None
     """Difficulty of every problem of the source, whatever its rows say."""
 
@@ -98,6 +101,18 @@ class HuggingFaceSource(Source):
     """``aime``: leave out problems of later years, such as those of the evaluation."""
 
 
+class QuestionsSource(Source):
+    """Questions without reference answers, to train on replies to them that nobody checks.
+
+    Z1-Code-Reasoning-107K is such a file."""
+
+    kind: Literal["questions"]
+    path: Path
+    """JSONL or Parquet: ``question`` or ``prompt``, optional ``id``, ``difficulty``."""
+    split: Literal["train"] = "train"
+    """They are good for nothing but training."""
+
+
 class ProceduralSource(Source):
     """Problems that reasoning-gym makes."""
 
@@ -115,7 +130,8 @@ class ProceduralSource(Source):
 
 
 AnySource = Annotated[
-    FileSource | HuggingFaceSource | ProceduralSource, Field(discriminator="kind")
+    FileSource | HuggingFaceSource | QuestionsSource | ProceduralSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -213,7 +229,7 @@ class ThinkingWindow(Section):
 
 
 class Teacher(Section):
-    """Who answers the seed problems at the three efforts."""
+    """Who answers the seed problems at the three efforts; for Z1, the training problems."""
 
     hub_or_folder = ("model",)
 
@@ -225,7 +241,8 @@ class Teacher(Section):
     slip: Share = 0.0
     """``scripted``: the chance that a step goes wrong."""
     replies: Path | None = None
-    """``file``: JSONL or Parquet with ``prompt``, ``text`` and optionally ``effort``."""
+    """``file``: JSONL or Parquet with ``prompt``, ``text`` and optionally ``effort``, or with
+    ``question`` and ``response`` as in Z1-Code-Reasoning-107K."""
     sampling: Sampling | None = None
     """How the teacher model is sampled, for the engines that run one."""
 
@@ -244,6 +261,16 @@ class Teacher(Section):
         return self
 
 
+class Filter(Section):
+    """Which of the teacher's replies Z1 does not train on.
+
+    Those cut at the token limit, empty ones, and those that go round in a loop are dropped always.
+    """
+
+    verify: bool = False
+    """Also drop replies that their problem's verifier does not find right; the paper does not."""
+
+
 class Selection(Section):
     """What is kept for training."""
 
@@ -252,6 +279,10 @@ class Selection(Section):
     with_seed: bool = True
     """Add the seed set's low replies to the thinking-optimal ones, as the paper does, and a
     random one of each seed problem's three to the random baseline."""
+    tokens: Count | None = None
+    """Z1: take replies up to this many tokens altogether; all of them if absent."""
+    order: Literal["random", "longest", "shortest"] = "random"
+    """Z1: which replies come first where ``tokens`` leaves some out."""
 
 
 class Lora(Section):
@@ -349,20 +380,22 @@ class DpoTraining(Training):
 
 
 class Trainings(Section):
-    """The trainings of the TOPS pipeline."""
+    """The trainings of the method's pipeline."""
 
-    tag: SftTraining
-    """Base model to tag model, on the seed set."""
-    tops: SftTraining
-    """Base model to thinking-optimal model; the random baseline is trained the same way."""
+    tag: SftTraining | None = None
+    """TOPS: base model to tag model, on the seed set."""
+    tops: SftTraining | None = None
+    """TOPS: base model to thinking-optimal model; the random baseline is trained the same way."""
     tops_stop: SftTraining | None = None
-    """The same with ``stop``, for the evaluation over budgets."""
+    """TOPS: the same with ``stop``, for the evaluation over budgets."""
     tops_tags: SftTraining | None = None
-    """The same with ``tags``, for the evaluation over budgets."""
-    iter_sft: SftTraining
-    """Thinking-optimal model, further trained on its own shortest right replies."""
-    iter_dpo: DpoTraining
-    """Thinking-optimal model, further trained on preference pairs among its own replies."""
+    """TOPS: the same with ``tags``, for the evaluation over budgets."""
+    iter_sft: SftTraining | None = None
+    """TOPS: thinking-optimal model, further trained on its own shortest right replies."""
+    iter_dpo: DpoTraining | None = None
+    """TOPS: thinking-optimal model, further trained on preference pairs among its own replies."""
+    z1: SftTraining | None = None
+    """Z1: base model to Z1 model, on the teacher's replies."""
 
     @model_validator(mode="after")
     def _as_named(self) -> "Trainings":
@@ -385,38 +418,81 @@ class Evaluation(Section):
     resamples: Count = 10_000
     """Bootstrap resamples behind each interval."""
     budgets: list[Annotated[int, Field(ge=0)]] = []
-    """Thinking budgets in tokens: also test, at temperature 0, how right the thinking-optimal model
-    is within each of them. This trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
+    """Thinking budgets in tokens: also test, at temperature 0, how right the model is within each
+    of them. For TOPS this trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
 
     def uses(self) -> tuple[str, ...]:
         return ("window", "train") if self.budgets else ()
 
 
+METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "tops": (
+        (
+            "efforts",
+            "generate",
+            "iterate",
+            "train.tag",
+            "train.tops",
+            "train.iter_sft",
+            "train.iter_dpo",
+        ),
+        ("train.tops_stop", "train.tops_tags"),
+    ),
+    "z1": (("train.z1",), ()),
+}
+"""The keys that a method's recipe needs beside those that all have, and those that it may have."""
+
+
 class Recipe(Section):
-    """One run of the TOPS pipeline."""
+    """One run of a method's pipeline."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     """Name of the run and of the models it makes."""
+    method: Literal["tops", "z1"] = "tops"
+    """``tops`` trains a tag model and then, on the shortest right replies, a thinking-optimal one;
+    ``z1`` trains one model on a teacher's short and long replies."""
     seed: int = 0
     """Seed of everything that is sampled, selected or trained."""
     model: BaseModelSection
-    efforts: EffortPrompts
+    efforts: EffortPrompts | None = None
+    """TOPS: the system prompt that asks for each effort."""
     window: ThinkingWindow = ThinkingWindow()
     problems: Problems
     teacher: Teacher
-    generate: Sampling
-    """How the tag model answers the training problems at each effort."""
-    iterate: Sampling
-    """How the thinking-optimal model answers the iteration problems."""
+    filter: Filter = Filter()
+    generate: Sampling | None = None
+    """TOPS: how the tag model answers the training problems at each effort."""
+    iterate: Sampling | None = None
+    """TOPS: how the thinking-optimal model answers the iteration problems."""
     select: Selection = Selection()
     train: Trainings
     evaluate: Evaluation
 
     @model_validator(mode="after")
+    def _is_of_its_method(self) -> "Recipe":
+        needed, _ = METHODS[self.method]
+        others = [key for name in METHODS if name != self.method for key in sum(METHODS[name], ())]
+        if missing := [key for key in needed if self._at(key) is None]:
+            raise ValueError(f"method {self.method!r} also needs {', '.join(missing)}")
+        if strange := [key for key in others if self._at(key) is not None]:
+            raise ValueError(f"method {self.method!r} has no use for {', '.join(strange)}")
+        kinds = {source.kind for source in self.problems.sources}
+        if self.method == "tops" and "questions" in kinds:
+            raise ValueError(
+                "method 'tops' checks every reply, so a source of kind 'questions', which has no "
+                "reference answers, is of no use to it"
+            )
+        return self
+
+    def _at(self, key: str) -> Any:
+        section, _, name = key.rpartition(".")
+        return getattr(getattr(self, section) if section else self, name)
+
+    @model_validator(mode="after")
     def _budgets_fit(self) -> "Recipe":
         if not self.evaluate.budgets:
             return self
-        if not (self.train.tops_stop and self.train.tops_tags):
+        if self.method == "tops" and not (self.train.tops_stop and self.train.tops_tags):
             raise ValueError(
                 "evaluate.budgets compares with two more models; say under train.tops_stop and "
                 "train.tops_tags how they are trained"
@@ -480,7 +556,7 @@ def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
     return resolved
 
 
-_SOURCE_KINDS = {"file", "huggingface", "procedural"}
+_SOURCE_KINDS = {"file", "huggingface", "questions", "procedural"}
 
 
 def _explain(detail: Any) -> str:

@@ -4,7 +4,8 @@ Problem
     ``id``          text, unique in a run
     ``prompt``      text, what the model is asked
     ``answer``      the reference answer as JSON text (a JSON string for plain answers)
-    ``verifier``    name of the verifier that checks replies to it
+    ``verifier``    name of the verifier that checks replies to it; null, like ``answer``, for a
+                    question without a reference, which is trained on unverified
     ``difficulty``  text or null
     ``source``      text, where the problem comes from
 
@@ -24,7 +25,8 @@ closed, ``text`` is what follows the hint and ``thinking_tokens`` counts what co
     ``answer_tokens``  number of tokens after the hint; 0 where the window did not close
 
 Verdict: a Trajectory with two more columns
-    ``verdict``  ``right``, ``wrong`` or ``error`` (the verifier itself failed)
+    ``verdict``  ``right``, ``wrong`` or ``error`` (the verifier itself failed); null where nobody
+                 checked, as in replies that are trained on unverified
     ``reason``   text; why, or null
 
 Example: one row to fine-tune on

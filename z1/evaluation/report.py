@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from z1.evaluation import MODELS
-from z1.evaluation.budgets import summarise_budgets
+from z1.evaluation import METHODS, MODELS
+from z1.evaluation.budgets import BUDGETED, summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
+from z1.evaluation.scaling import TABLE_6, check_rise
 from z1.recipe import Recipe, write_recipe
 
 Record = Mapping[str, Any]
@@ -31,7 +32,8 @@ def build_report(
     ``replies`` has the columns ``metrics.EVALUATED``, ``problems`` those of PROBLEM, and
     ``records`` holds the record of every input by its name (``tops`` is the TOPS model's);
     ``within_budgets`` has the columns ``budgets.BUDGETED``. Besides ``run``, ``recipe_sha256``,
-    ``models``, ``budgets`` and ``stages`` the report has ``temperature`` (that of the sampled pass,
+    ``method``, ``models``, ``budgets``, ``paper`` (the Z1 paper's own curves, for a Z1 run) and
+    ``stages`` the report has ``temperature`` (that of the sampled pass,
     which ``comparison``, ``checks`` and ``examples`` are about) and ``remarks``.
     """
     section = recipe.evaluate
@@ -46,16 +48,21 @@ def build_report(
         recipe.seed,
         selected_tokens(records),
     )
+    within = pl.DataFrame(schema=BUDGETED) if within_budgets is None else within_budgets
+    checks = check(models, comparison, temperature)
+    checks += check_rise(within, section.resamples, recipe.seed)
     return {
         "run": recipe.name,
+        "method": recipe.method,
         "recipe_sha256": hashlib.sha256(write_recipe(recipe).encode()).hexdigest(),
         "temperature": temperature,
         "models": models,
-        "budgets": [] if within_budgets is None else summarise_budgets(within_budgets, problems),
+        "budgets": summarise_budgets(within, problems),
+        "paper": TABLE_6 if recipe.method == "z1" else [],
         "comparison": comparison,
-        "checks": check(models, comparison, temperature),
+        "checks": checks,
         "examples": pick_examples(replies, problems, temperature),
-        "remarks": write_remarks(models, temperature, section.sampling.max_tokens),
+        "remarks": write_remarks(recipe.method, models, temperature, section.sampling.max_tokens),
         "stages": stages,
     }
 
@@ -100,16 +107,18 @@ def selected_tokens(records: Mapping[str, Record]) -> dict[str, float]:
 def pick_examples(
     replies: pl.DataFrame, problems: pl.DataFrame, temperature: float
 ) -> list[dict[str, Any]]:
-    """Show one of the easiest and one of the hardest problems as tag-high and TOPS answered them.
+    """Show one of the easiest and one of the hardest problems as tag-high and TOPS answered them,
+    or as the base and Z1 did.
 
     Of each it is the first problem by id that all of them got right at the first seed; the
     first problem where there is none. Empty if the run has neither model.
     """
-    shown = replies.filter(
-        pl.col("temperature") == temperature,
-        ((pl.col("model") == "tag") & (pl.col("effort") == "high"))
-        | ((pl.col("model") == "tops") & pl.col("effort").is_null()),
-    )
+    name, effort = pl.col("model"), pl.col("effort")
+    if (replies["model"] == "z1").any():
+        pair = name.is_in(["base", "z1"])
+    else:
+        pair = ((name == "tag") & (effort == "high")) | ((name == "tops") & effort.is_null())
+    shown = replies.filter(pl.col("temperature") == temperature, pair)
     shown = shown.filter(
         pl.col("seed") == pl.col("seed").min(), pl.col("sample") == pl.col("sample").min()
     ).sort("model", "effort")
@@ -145,7 +154,9 @@ def _plain_answer(encoded: str) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 
-def write_remarks(models: list[dict[str, Any]], temperature: float, max_tokens: int) -> list[str]:
+def write_remarks(
+    method: str, models: list[dict[str, Any]], temperature: float, max_tokens: int
+) -> list[str]:
     """Say what a careful reader should know before believing the figures."""
     sampled = [model for model in models if model["temperature"] == temperature]
     problems = max(model["problems"] for model in sampled)
@@ -162,7 +173,8 @@ def write_remarks(models: list[dict[str, Any]], temperature: float, max_tokens: 
         remarks.append(
             "This is less than 500 problems and 3 seeds: take the figures as a trial, not a result."
         )
-    missing = [text for name, text in MODELS.items() if name not in {m["name"] for m in models}]
+    there = {model["name"] for model in models}
+    missing = [MODELS[name] for name in METHODS[method] if name not in there]
     if missing:
         remarks.append(f"Not part of this run: {', '.join(missing)}.")
     for model in sampled:
@@ -190,6 +202,8 @@ def finding(report: Mapping[str, Any]) -> str:
     """Say in one sentence what the run found."""
     comparison = report["comparison"]
     if comparison is None or comparison["token_ratio"] is None:
+        if rise := [held["text"] for held in report["checks"] if held["name"] == "rises"]:
+            return str(rise[0])
         names = list(dict.fromkeys(MODELS.get(m["name"], m["name"]) for m in report["models"]))
         return f"How right and how long {', '.join(names)} answer."
     tokens, points = comparison["token_ratio"], comparison["accuracy_difference"]

@@ -11,6 +11,7 @@ import polars as pl
 from z1.problems.files import read_file
 from z1.problems.huggingface import read_huggingface
 from z1.problems.procedural import read_procedural
+from z1.problems.questions import read_questions
 from z1.problems.splits import divide, split_point
 from z1.recipe import Problems
 from z1.records import PROBLEM, normalise_prompt
@@ -20,6 +21,7 @@ Reader = Callable[[Any, str], tuple[pl.DataFrame, Counter[str]]]
 SOURCES: dict[str, Reader] = {
     "file": read_file,
     "huggingface": read_huggingface,
+    "questions": read_questions,
     "procedural": read_procedural,
 }
 """A reader takes a source of its kind and the source's key in the recipe; it returns the problems
@@ -44,6 +46,15 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
         if source.count is not None:
             rows, beyond = _take(rows, source.count)
             dropped["beyond the source's count"] += beyond
+        if source.only is not None:
+            placed = divide(
+                rows.with_columns(pinned=pl.lit(None, pl.String)),
+                section.splits,
+                section.split_seed,
+            )
+            kept = placed.filter(pl.col("split") == source.only).select(rows.columns)
+            dropped[f"not in the {source.only} split"] += len(rows) - len(kept)
+            rows = kept
         found.append(
             rows.with_columns(
                 pl.lit(source.kind).alias("kind"),

@@ -1,8 +1,9 @@
 """Test every model on the evaluation problems, and write the report of the run.
 
-Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft`` and
-``iter-dpo``; ``base`` is the recipe's own model unless it is given. With budgets in the recipe,
-``tops`` is tested over them too, and so are ``tops-stop`` and ``tops-tags``. The output holds
+Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft``,
+``iter-dpo`` and ``z1``; ``base`` is the recipe's own model unless it is given. With budgets in the
+recipe, ``tops`` is tested over them too, and so are ``tops-stop`` and ``tops-tags``; of the Z1
+pipeline ``z1`` and the base. The output holds
 ``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
@@ -41,7 +42,7 @@ from z1.records import (
 from z1.stages import Metrics, Work, read_record
 from z1.verifiers import verify_frame
 
-USES = ("name", "seed", "model")
+USES = ("name", "method", "seed", "model")
 
 Model = str | BaseModelSection
 """What an engine opens."""
@@ -140,11 +141,14 @@ def find_models(work: Work) -> dict[str, Model]:
     return {name: given[name] for name in MODELS if name in given}
 
 
-def find_budgeted(work: Work) -> dict[str, str]:
-    """Return the folder of every model to test over budgets, in the report's order."""
+def find_budgeted(work: Work) -> dict[str, Model]:
+    """Return every model to test over budgets, in the report's order; for Z1 also the base."""
     if not work.section.budgets:
         return {}
-    return {name: str(work.inputs[name]) for name, _ in CURVES if name in work.inputs}
+    given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
+    if work.recipe.method == "z1":
+        given.setdefault("base", work.recipe.model)
+    return {name: given[name] for name, _ in CURVES if name in given}
 
 
 def list_cells(name: str, model: Model, section: Evaluation) -> list[Cell]:
@@ -211,7 +215,7 @@ def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFra
 
 
 def _sample_budgets(
-    work: Work, name: str, model: str, problems: pl.DataFrame, done: int, total: int
+    work: Work, name: str, model: Model, problems: pl.DataFrame, done: int, total: int
 ) -> None:
     """Sample a greedy reply to each problem within each budget."""
     section: Evaluation = work.section
