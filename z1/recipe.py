@@ -28,7 +28,8 @@ class Section(BaseModel):
     )
 
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
-    """Fields with a Hugging Face id, or a folder where one of that name is beside the recipe."""
+    """Fields with a Hugging Face id, or a folder (for some, a file) where one of that name is beside
+    the recipe."""
 
     def uses(self) -> tuple[str, ...]:
         """Return the other top-level keys that a stage reads because of what this section says."""
@@ -81,12 +82,11 @@ class FileSource(Source):
     """JSONL or Parquet: ``prompt``, ``answer``, ``verifier``, optional ``id``, ``difficulty``."""
 
 
-class HuggingFaceSource(Source):
-    """Problems from a dataset on the Hugging Face hub or a local copy of one."""
+class HubSource(Source):
+    """What sources from the Hugging Face hub have in common."""
 
     hub_or_folder = ("path",)
 
-    kind: Literal["huggingface"]
     path: str
     """Dataset id, or a folder that ``datasets.load_dataset`` reads."""
     name: str | None = None
@@ -95,20 +95,26 @@ class HuggingFaceSource(Source):
     """Split of the dataset as its authors named it."""
     revision: str | None = None
     """Branch, tag or commit of the dataset."""
+
+
+class HuggingFaceSource(HubSource):
+    """Problems from a dataset on the Hugging Face hub or a local copy of one."""
+
+    kind: Literal["huggingface"]
     columns: Literal["numina", "gsm8k", "math", "aime"]
     """Whose column names and answer format the dataset has."""
     until_year: int | None = None
     """``aime``: leave out problems of later years, such as those of the evaluation."""
 
 
-class QuestionsSource(Source):
-    """Questions without reference answers, to train on replies to them that nobody checks.
-
-    Z1-Code-Reasoning-107K is such a file."""
+class QuestionsSource(HubSource):
+    """Questions without reference answers, to train on replies to them that nobody checks."""
 
     kind: Literal["questions"]
-    path: Path
-    """JSONL or Parquet: ``question`` or ``prompt``, optional ``id``, ``difficulty``."""
+    path: str
+    """A JSONL or Parquet file, a dataset id, or a folder that ``datasets.load_dataset`` reads, with
+    the column ``question``, ``instruction`` or ``prompt``, and optional ``id``, ``difficulty``.
+    Z1-Code-Reasoning-107K is such a one."""
     split: Literal["train"] = "train"
     """They are good for nothing but training."""
 
@@ -590,7 +596,7 @@ def _resolve(section: Any, folder: Path) -> Any:
             name: _resolve(getattr(section, name), folder) for name in section.model_fields_set
         }
         for name in section.hub_or_folder:
-            if (value := getattr(section, name)) and (folder / value).is_dir():
+            if (value := getattr(section, name)) and (folder / value).exists():
                 values[name] = str(folder / value)
         return section.model_copy(update=values)
     if isinstance(section, list):

@@ -26,7 +26,8 @@ def loops(text: str) -> bool:
 
 def longest_loop(text: str) -> int:
     """Return how many characters the longest loop of a text covers, or 0 if it has none."""
-    codes = np.frombuffer(" ".join(text.split()).encode("utf-32-le", "replace"), np.uint32)
+    spaced = " ".join([*text.split(), ""])  # the space ends the last block like those before it
+    codes = np.frombuffer(spaced.encode("utf-32-le", "replace"), np.uint32)
     longest = 0
     for period in _periods(codes):
         same = codes[period:] == codes[:-period]
