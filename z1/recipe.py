@@ -28,8 +28,8 @@ class Section(BaseModel):
     )
 
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
-    """Fields with a Hugging Face id, or a folder (for some, a file) where one of that name is beside
-    the recipe."""
+    """Fields with a Hugging Face id, or a folder (for some, a file) where one of that name is
+    beside the recipe."""
 
     def uses(self) -> tuple[str, ...]:
         """Return the other top-level keys that a stage reads because of what this section says."""

@@ -18,7 +18,6 @@ from z1.problems.huggingface import load_rows
 from z1.problems.rows import ROWS, refuse
 from z1.recipe import QuestionsSource
 
-
 _COLUMNS = ("question", "instruction", "prompt")
 
 
