@@ -97,9 +97,11 @@ def write(reports: dict[tuple[str, int], dict[str, Any]]) -> str:
         "right replies are in the seed set, and TOPS learnt from them to guess at sums that are "
         "beyond the model: 0.52 of the baseline's tokens, but 18.2 points (15.8 to 20.7) less "
         "accurate at temperature 1. At low effort the teacher now scribbles the steps in one line. "
-        "That was decided on the replies to training problems, and the demo's evaluation problems "
-        "were drawn anew afterwards. The lesson for a real teacher: look at what its low replies "
-        "leave out.",
+        "The lesson for a real teacher: look at what its low replies leave out. An earlier base "
+        "model had learnt to pass over every system message, and its tag model thought no less "
+        "at low effort (26.0 tokens) than at medium (25.8). The base model is now pre-trained to "
+        "take a hint of how long to think, as large models are. Both were decided on the replies "
+        "to training problems, and the demo's evaluation problems were drawn anew each time.",
     ]
     for mix in dict.fromkeys(mix for mix, _ in reports):
         mine = {seed: report for (name, seed), report in reports.items() if name == mix}

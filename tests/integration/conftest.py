@@ -16,6 +16,7 @@ import pytest
 from z1.efforts import write_card
 from z1.models import load_tokenizer
 from z1.recipe import EffortPrompts
+from z1.tiny import MODEL
 
 HINT = "\nanswer\n"
 KEY = "secret"
@@ -32,13 +33,11 @@ class Served(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def served(
-    vllm_python: str, vllm_tiny: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Served]:
+def served(vllm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`z1 serve` with the tiny model, as if it had been trained with effort prompts."""
     folder = tmp_path_factory.mktemp("served")
     model = folder / "model"
-    shutil.copytree(vllm_tiny, model)
+    shutil.copytree(MODEL, model)
     prompts = EffortPrompts(low="fast", medium="steps", high="check")
     load_tokenizer(str(model), prompts).save_pretrained(model)
     write_card(model, efforts=True)

@@ -15,7 +15,9 @@ import pytest
 import torch
 from openai import AsyncOpenAI, AuthenticationError, BadRequestError, OpenAI
 
+from z1.engines import Request, open_engine
 from z1.models import load_model, load_tokenizer
+from z1.recipe import Endpoint, ThinkingWindow
 
 HINT = "\nanswer\n"
 KEY = "secret"
@@ -363,3 +365,27 @@ def test_the_rest_of_the_server_is_there(client, served):
     stranger = OpenAI(base_url=f"{served.url}/v1", api_key="wrong", max_retries=0)
     with pytest.raises(AuthenticationError):
         stranger.models.list()
+
+
+def test_the_endpoint_engine_gets_the_replies_of_one_pass_here(served, demo, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    window = ThinkingWindow(hint=HINT, reserve=8)
+    greedy = demo.generate.model_copy(update={"temperature": 0.0, "max_tokens": 100})
+    requests = [Request(f"{n} + 48 + 61", None, b) for n in (12, 35, 70) for b in BUDGETS[:4]]
+    expected = open_engine(greedy, str(served.model), window=window).sample(requests, 0)
+    closed = [reply.hint_tokens > 0 for reply in expected]
+    assert 3 <= sum(closed) < len(closed)
+
+    def engine(api):
+        endpoint = Endpoint(url=f"{served.url}/v1", served_model="tiny", api=api)
+        remote = greedy.model_copy(update={"engine": "endpoint", "endpoint": endpoint})
+        return open_engine(remote, str(served.model), window=window)
+
+    one_call = engine("completions")
+    assert one_call.keeps_window
+    assert one_call.sample(requests, 0) == expected
+    two_calls = engine("completions")
+    two_calls.keeps_window = False  # as of a server without the plug-in
+    assert two_calls.sample(requests, 0) == expected
+    # Over the chat API no ids come back.
+    assert engine("chat").sample(requests, 0) == [r._replace(token_ids=()) for r in expected]

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
-def run(vllm_python, vllm_tiny, tmp_path_factory):
+def run(vllm_python, tmp_path_factory):
     """The folder that vllm_run.py wrote, and its results."""
     folder = tmp_path_factory.mktemp("run")
     script = Path(__file__).with_name("vllm_run.py")
     done = subprocess.run(
-        [vllm_python, script, vllm_tiny, folder], capture_output=True, text=True, cwd=folder
+        [vllm_python, script, "tiny", folder], capture_output=True, text=True, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-5000:]
     return folder, json.loads((folder / "results.json").read_text())
@@ -38,9 +38,9 @@ def requests(run):
     return [Request(*row) for row in run[1]["requests"]]
 
 
-def engine_here(model, **window) -> TransformersEngine:
+def engine_here(**window) -> TransformersEngine:
     sampling = Sampling(temperature=0.0, max_tokens=80, dtype="float32")
-    return open_engine(sampling, str(model), window=ThinkingWindow(hint=HINT, reserve=8, **window))
+    return open_engine(sampling, "tiny", window=ThinkingWindow(hint=HINT, reserve=8, **window))
 
 
 def check_same_but_for_ties(engine, requests, expected, given):
@@ -58,15 +58,15 @@ def check_same_but_for_ties(engine, requests, expected, given):
         assert gap < 1e-4, (request, place)
 
 
-def test_greedy_token_ids_are_those_of_the_transformers_engine(run, requests, vllm_tiny):
-    engine = engine_here(vllm_tiny)
+def test_greedy_token_ids_are_those_of_the_transformers_engine(run, requests):
+    engine = engine_here()
     expected = engine.sample(requests, 0)
     check_same_but_for_ties(engine, requests, expected, replies(run[1], "greedy"))
     assert sum(reply.hint_tokens > 0 for reply in expected) > 10
 
 
-def test_a_reply_that_closed_its_own_tag_is_left_alone(run, requests, vllm_tiny):
-    engine = engine_here(vllm_tiny, delimiter="=")
+def test_a_reply_that_closed_its_own_tag_is_left_alone(run, requests):
+    engine = engine_here(delimiter="=")
     expected = engine.sample(requests, 0)
     check_same_but_for_ties(engine, requests, expected, replies(run[1], "tagged"))
     closed = [reply.hint_tokens > 0 for reply in expected]

@@ -133,7 +133,7 @@ def test_dpo_prefers_the_chosen_reply(tokenizer, demo, tmp_path):
             }
         )
     rows, _ = dpo_rows(tokenizer, pairs, 100)
-    changes = {"batch_size": 8, "epochs": 2, "learning_rate": 1e-4, "sft_weight": 0.1}
+    changes = {"batch_size": 8, "epochs": 2, "learning_rate": 1e-3, "sft_weight": 0.1}
     training = demo.train.iter_dpo.model_copy(update=changes)
 
     def margin(model):
