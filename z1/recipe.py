@@ -365,11 +365,16 @@ class SftTraining(Training):
     tags: Tags | None = None
     """Train the same replies with tags around their thinking: all before the last paragraph or
     line, or all of a single line, which the reference answer then follows."""
+    mask_wrong_rounds: bool = False
+    """Leave the loss on rounds of a reply that end with a wrong answer out; the last round, with
+    which the reply ends, is always learnt."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "SftTraining":
-        if self.stop and self.tags:
-            raise ValueError("'stop' and 'tags' are two different models; give one of them")
+        if bool(self.stop) + bool(self.tags) + self.mask_wrong_rounds > 1:
+            raise ValueError(
+                "'stop', 'tags' and 'mask_wrong_rounds' are different models; give one of them"
+            )
         return self
 
     def uses(self) -> tuple[str, ...]:

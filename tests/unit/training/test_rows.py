@@ -39,7 +39,9 @@ def test_the_prompt_is_the_one_seen_at_inference(tokenizer):
 def test_an_effort_puts_its_prompt_before(demo):
     tokenizer = load_tokenizer(BaseModelSection(path="tiny"), demo.efforts)
     [row], _ = sft_rows(tokenizer, [example(effort="high")], 100)
-    assert tokenizer.decode(row["input_ids"]).startswith(f"<|system|>{demo.efforts.high}<|end|><|user|>")
+    assert tokenizer.decode(row["input_ids"]).startswith(
+        f"<|system|>{demo.efforts.high}<|end|><|user|>"
+    )
 
 
 def test_rows_too_long_are_counted_and_never_cut(tokenizer):
