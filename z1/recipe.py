@@ -289,6 +289,8 @@ class Selection(Section):
     """Z1: take replies up to this many tokens altogether; all of them if absent."""
     order: Literal["random", "longest", "shortest"] = "random"
     """Z1: which replies come first where ``tokens`` leaves some out."""
+    rounds: bool = False
+    """Also count, by effort, the rounds that the right replies hold, and the wrong ones of them."""
 
 
 class Lora(Section):
@@ -420,6 +422,8 @@ class Trainings(Section):
 class Evaluation(Section):
     """How every model is tested."""
 
+    hub_or_folder = ("tokenizer",)
+
     sampling: Sampling
     """How replies are sampled; ``samples`` and ``temperature`` do not apply to the greedy pass."""
     seeds: list[int] = Field([1, 2, 3], min_length=1)
@@ -431,6 +435,14 @@ class Evaluation(Section):
     budgets: list[Annotated[int, Field(ge=0)]] = []
     """Thinking budgets in tokens: also test, at temperature 0, how right the model is within each
     of them. For TOPS this trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
+    tokenizer: str | None = None
+    """Hugging Face id or folder of a tokenizer by which the report counts all models' thinking
+    tokens; each model's own if absent. Thinking that a server hides is estimated by it."""
+    rounds: bool = False
+    """Also count the rounds that replies hold, and the wrong ones of them, by model and effort."""
+    reach: str | None = None
+    """Name of a model, such as ``base``: also find, with budgets, at how many thinking tokens the
+    trained model is first as right as that one."""
 
     def uses(self) -> tuple[str, ...]:
         return ("window", "train") if self.budgets else ()

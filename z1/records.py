@@ -15,6 +15,8 @@ Trajectory: one reply to a problem; ``(problem_id, effort, sample)`` is unique i
     ``sample``           number of the reply among those to the same problem and effort, from 0
     ``text``             text, without the end token
     ``thinking_tokens``  number of tokens of ``text``, the end token not counted
+    ``hidden_tokens``    how many of ``thinking_tokens`` a server counts but does not show; 0 or
+                         null for none
     ``finish_reason``    ``stop`` (ended by itself) or ``length`` (cut at the token limit)
 
 Windowed: a Trajectory sampled with a thinking window, with four more columns. Where the window
@@ -77,6 +79,7 @@ TRAJECTORY = _table(
         "sample": pl.Int32,
         "text": pl.String,
         "thinking_tokens": pl.Int32,
+        "hidden_tokens": pl.Int32,
         "finish_reason": pl.Enum(["stop", "length"]),
     }
 )

@@ -11,8 +11,10 @@ from z1.evaluation import METHODS, MODELS
 from z1.evaluation.budgets import BUDGETED, summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
+from z1.evaluation.reach import find_reach
 from z1.evaluation.scaling import TABLE_6, check_rise
 from z1.recipe import Recipe, write_recipe
+from z1.rounds import count_rounds
 
 Record = Mapping[str, Any]
 """What a stage says of its output: ``stage.json``, with its inputs' records under ``parents``."""
@@ -59,12 +61,35 @@ def build_report(
         "models": models,
         "budgets": summarise_budgets(within, problems),
         "paper": TABLE_6 if recipe.method == "z1" else [],
+        "reach": _find_reach(recipe, within, replies),
+        "rounds": _count_rounds(replies, problems, temperature) if section.rounds else [],
         "comparison": comparison,
         "checks": checks,
         "examples": pick_examples(replies, problems, temperature),
         "remarks": write_remarks(recipe.method, models, temperature, section.sampling.max_tokens),
         "stages": stages,
     }
+
+
+def _find_reach(
+    recipe: Recipe, within: pl.DataFrame, replies: pl.DataFrame
+) -> dict[str, Any] | None:
+    section = recipe.evaluate
+    if section.reach is None:
+        return None
+    return find_reach(within, replies, recipe.method, section.reach, section.resamples, recipe.seed)
+
+
+def _count_rounds(
+    replies: pl.DataFrame, problems: pl.DataFrame, temperature: float
+) -> list[dict[str, Any]]:
+    """Return the rows of ``z1.rounds.count_rounds`` of every model, at the given temperature."""
+    shown = replies.filter(pl.col("temperature") == temperature)
+    return [
+        {"name": name, **row}
+        for name in dict.fromkeys(shown["model"])
+        for row in count_rounds(shown.filter(pl.col("model") == name), problems)
+    ]
 
 
 def order_stages(records: Iterable[Record]) -> list[dict[str, Any]]:

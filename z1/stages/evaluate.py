@@ -24,6 +24,7 @@ from z1.engines import Engine, build_requests, open_engine, sample_parts
 from z1.errors import InputError
 from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, truncate
+from z1.evaluation.counting import recount
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
@@ -104,6 +105,9 @@ def run(work: Work) -> Metrics:
         work.report(done, total)
         within.extend(scan(verdicts, BUDGETED).collect())
 
+    if section.tokenizer is not None:
+        tokenizer = load_tokenizer(section.tokenizer)
+        replies, within = recount(replies, tokenizer), recount(within, tokenizer)
     records = {name: read_record(path) for name, path in work.inputs.items()}
     report = build_report(work.recipe, replies, problems, records, within)
     own: dict[str, Any] = {

@@ -17,6 +17,7 @@ import polars as pl
 from z1.errors import InputError
 from z1.recipe import Selection
 from z1.records import EFFORTS, EXAMPLE, PAIR, PROBLEM, VERDICT, VERIFIED, scan, write_part
+from z1.rounds import count_rounds
 from z1.selection import RULES
 from z1.selection.rule import Rule
 from z1.selection.seed_set import rank_efforts
@@ -59,9 +60,12 @@ def run(work: Work) -> Metrics:
         raise InputError(f"rule {name!r} kept none of {seen} problems ({why}); {advice}")
     rows = _describe(choice.filter(pl.col("reason").is_null()), table, rule)
     _write(work, rows, table, rule)
-    return Metrics(
-        kept=len(rows), dropped=dropped, details={"rule": name, **_details(rows, table, seen)}
-    )
+    details = {"rule": name, **_details(rows, table, seen)}
+    if options.rounds:
+        right = scan(work.inputs["replies"], VERIFIED).filter(pl.col("verdict") == "right")
+        problems = scan(work.inputs["problems"], PROBLEM).collect()
+        details["rounds"] = count_rounds(right.collect(), problems)
+    return Metrics(kept=len(rows), dropped=dropped, details=details)
 
 
 def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:
