@@ -419,6 +419,18 @@ class Trainings(Section):
         return self
 
 
+class Judge(Section):
+    """A model that finds the rounds of replies whose intermediate answers no verifier can check,
+    such as those to code problems."""
+
+    hub_or_folder = ("model",)
+
+    model: str
+    """The model, which a server answers for; of a served one the tokenizer's id or folder."""
+    sampling: Sampling
+    """How it is asked; usually ``engine: endpoint`` and temperature 0."""
+
+
 class Evaluation(Section):
     """How every model is tested."""
 
@@ -440,6 +452,8 @@ class Evaluation(Section):
     tokens; each model's own if absent. Thinking that a server hides is estimated by it."""
     rounds: bool = False
     """Also count the rounds that replies hold, and the wrong ones of them, by model and effort."""
+    judge: Judge | None = None
+    """Who finds the rounds where no verifier can; such replies are left out if absent."""
     reach: str | None = None
     """Name of a model, such as ``base``: also find, with budgets, at how many thinking tokens the
     trained model is first as right as that one."""

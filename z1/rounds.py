@@ -13,7 +13,8 @@ round, and what follows the last answer belongs to the last round.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -68,35 +69,52 @@ def judge_rounds(
     return [[(part, next(verdicts).verdict == "right") for part in parts] for parts in divided]
 
 
-def count_rounds(replies: pl.DataFrame, problems: pl.DataFrame) -> list[dict[str, object]]:
-    """Return the rounds of verified replies by effort, of those whose problem has a reference.
+CHECKABLE = ("math", "choice", "exact", "procedural")
+"""Verifiers that read an answer in any stretch of text; for other problems a judge is needed."""
 
-    ``replies`` has ``problem_id``, ``effort`` and ``text``. Each row has ``effort``, the number of
-    ``replies``, and of a reply, on average, its ``rounds`` and ``wrong_rounds``; and the
-    ``wrong_share``, that of all rounds that are wrong.
+Judge = Callable[[Sequence[tuple[str, str, str]]], list[list[bool] | None]]
+"""Takes (problem, reference answer, reply); says whether each reply's rounds are right, or None."""
+
+
+def count_rounds(
+    replies: pl.DataFrame, problems: pl.DataFrame, judge: Judge | None = None
+) -> list[dict[str, Any]]:
+    """Return the rounds of verified replies, by effort.
+
+    ``replies`` has ``problem_id``, ``effort`` and ``text``. Each row has ``effort``; the number of
+    ``replies`` counted and of those left ``unjudged``, for want of a reference, a judge or a
+    judge's clear word; and of a reply, on average, its ``rounds`` and ``wrong_rounds``; and the
+    ``wrong_share``, that of all rounds that are wrong (null where none were counted).
     """
-    known: Mapping[str, tuple[str, str]] = {
-        name: (verifier, answer)
-        for name, verifier, answer in problems.select("id", "verifier", "answer").iter_rows()
-        if verifier is not None
-    }
-    replies = replies.filter(pl.col("problem_id").is_in(list(known)))
-    judged = judge_rounds(
-        replies["text"].to_list(), [known[name] for name in replies["problem_id"]]
-    )
+    names = ("prompt", "verifier", "answer")
+    known = {row["id"]: [row[name] for name in names] for row in problems.to_dicts()}
+    asked = [(*known[name], text) for name, text in replies.select("problem_id", "text").rows()]
+    found: list[list[bool] | None] = [None] * len(asked)
+    plain = [i for i, (_, verifier, _, _) in enumerate(asked) if verifier in CHECKABLE]
+    judged = judge_rounds([asked[i][3] for i in plain], [asked[i][1:3] for i in plain])
+    for i, rounds in zip(plain, judged, strict=True):
+        found[i] = [right for _, right in rounds]
+    others = [
+        i for i, (_, verifier, _, _) in enumerate(asked) if verifier not in (None, *CHECKABLE)
+    ]
+    if judge is not None and others:
+        opinions = judge([(asked[i][0], asked[i][2], asked[i][3]) for i in others])
+        for i, opinion in zip(others, opinions, strict=True):
+            found[i] = opinion
     counted = replies.select("effort").with_columns(
-        rounds=pl.Series([len(rounds) for rounds in judged], dtype=pl.Int64),
-        wrong=pl.Series(
-            [sum(not right for _, right in rounds) for rounds in judged], dtype=pl.Int64
-        ),
+        rounds=pl.Series([None if r is None else len(r) for r in found], dtype=pl.Int64),
+        wrong=pl.Series([None if r is None else r.count(False) for r in found], dtype=pl.Int64),
     )
     return (
         counted.group_by("effort")
         .agg(
-            replies=pl.len(),
+            replies=pl.col("rounds").count(),
+            unjudged=pl.col("rounds").null_count(),
             rounds=pl.col("rounds").mean(),
             wrong_rounds=pl.col("wrong").mean(),
-            wrong_share=pl.col("wrong").sum() / pl.col("rounds").sum(),
+            wrong_share=pl.when(pl.col("rounds").sum() > 0).then(
+                pl.col("wrong").sum() / pl.col("rounds").sum()
+            ),
         )
         .sort("effort")
         .to_dicts()

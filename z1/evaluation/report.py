@@ -14,7 +14,7 @@ from z1.evaluation.metrics import natural_key, per_problem, summarise
 from z1.evaluation.reach import find_reach
 from z1.evaluation.scaling import TABLE_6, check_rise
 from z1.recipe import Recipe, write_recipe
-from z1.rounds import count_rounds
+from z1.rounds import Judge, count_rounds
 
 Record = Mapping[str, Any]
 """What a stage says of its output: ``stage.json``, with its inputs' records under ``parents``."""
@@ -28,12 +28,14 @@ def build_report(
     problems: pl.DataFrame,
     records: Mapping[str, Record],
     within_budgets: pl.DataFrame | None = None,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Join the figures of all replies with what the stages before said, as plain JSON values.
 
     ``replies`` has the columns ``metrics.EVALUATED``, ``problems`` those of PROBLEM, and
     ``records`` holds the record of every input by its name (``tops`` is the TOPS model's);
-    ``within_budgets`` has the columns ``budgets.BUDGETED``. Besides ``run``, ``recipe_sha256``,
+    ``within_budgets`` has the columns ``budgets.BUDGETED``, and ``judge`` finds rounds where no
+    verifier can. Besides ``run``, ``recipe_sha256``,
     ``method``, ``models``, ``budgets``, ``paper`` (the Z1 paper's own curves, for a Z1 run) and
     ``stages`` the report has ``temperature`` (that of the sampled pass,
     which ``comparison``, ``checks`` and ``examples`` are about) and ``remarks``.
@@ -62,7 +64,7 @@ def build_report(
         "budgets": summarise_budgets(within, problems),
         "paper": TABLE_6 if recipe.method == "z1" else [],
         "reach": _find_reach(recipe, within, replies),
-        "rounds": _count_rounds(replies, problems, temperature) if section.rounds else [],
+        "rounds": _count_rounds(replies, problems, temperature, judge) if section.rounds else [],
         "comparison": comparison,
         "checks": checks,
         "examples": pick_examples(replies, problems, temperature),
@@ -81,14 +83,14 @@ def _find_reach(
 
 
 def _count_rounds(
-    replies: pl.DataFrame, problems: pl.DataFrame, temperature: float
+    replies: pl.DataFrame, problems: pl.DataFrame, temperature: float, judge: Judge | None
 ) -> list[dict[str, Any]]:
     """Return the rows of ``z1.rounds.count_rounds`` of every model, at the given temperature."""
     shown = replies.filter(pl.col("temperature") == temperature)
     return [
         {"name": name, **row}
         for name in dict.fromkeys(shown["model"])
-        for row in count_rounds(shown.filter(pl.col("model") == name), problems)
+        for row in count_rounds(shown.filter(pl.col("model") == name), problems, judge)
     ]
 
 

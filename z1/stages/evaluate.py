@@ -25,6 +25,7 @@ from z1.errors import InputError
 from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, truncate
 from z1.evaluation.counting import recount
+from z1.evaluation.judge import ask_judge
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
@@ -40,6 +41,7 @@ from z1.records import (
     write_bytes,
     write_part,
 )
+from z1.rounds import CHECKABLE
 from z1.stages import Metrics, Work, read_record
 from z1.verifiers import verify_frame
 
@@ -109,7 +111,15 @@ def run(work: Work) -> Metrics:
         tokenizer = load_tokenizer(section.tokenizer)
         replies, within = recount(replies, tokenizer), recount(within, tokenizer)
     records = {name: read_record(path) for name, path in work.inputs.items()}
-    report = build_report(work.recipe, replies, problems, records, within)
+    judge = None
+    if (
+        section.rounds
+        and section.judge is not None
+        and not set(problems["verifier"]) <= {*CHECKABLE}
+    ):
+        engine = open_engine(section.judge.sampling, section.judge.model)
+        judge = partial(ask_judge, engine, seed=work.recipe.seed)
+    report = build_report(work.recipe, replies, problems, records, within, judge)
     own: dict[str, Any] = {
         "stage": "evaluate",
         "step": work.step,
