@@ -94,9 +94,8 @@ def count_rounds(
     judged = judge_rounds([asked[i][3] for i in plain], [asked[i][1:3] for i in plain])
     for i, rounds in zip(plain, judged, strict=True):
         found[i] = [right for _, right in rounds]
-    others = [
-        i for i, (_, verifier, _, _) in enumerate(asked) if verifier not in (None, *CHECKABLE)
-    ]
+    readable = {None, *CHECKABLE}
+    others = [i for i, (_, verifier, _, _) in enumerate(asked) if verifier not in readable]
     if judge is not None and others:
         opinions = judge([(asked[i][0], asked[i][2], asked[i][3]) for i in others])
         for i, opinion in zip(others, opinions, strict=True):

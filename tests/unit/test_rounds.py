@@ -86,6 +86,7 @@ def test_rounds_are_counted_by_effort_where_there_is_a_reference():
         schema=TRAJECTORY,
     )
     low, high = count_rounds(replies, problems)
+    assert (low["unjudged"], high["unjudged"]) == (0, 1)
     assert (low["effort"], low["replies"], low["rounds"], low["wrong_rounds"]) == ("low", 1, 1, 0)
     assert (high["replies"], high["rounds"], high["wrong_rounds"]) == (2, 2.5, 0.5)
     assert high["wrong_share"] == pytest.approx(0.2)

@@ -112,11 +112,8 @@ def run(work: Work) -> Metrics:
         replies, within = recount(replies, tokenizer), recount(within, tokenizer)
     records = {name: read_record(path) for name, path in work.inputs.items()}
     judge = None
-    if (
-        section.rounds
-        and section.judge is not None
-        and not set(problems["verifier"]) <= {*CHECKABLE}
-    ):
+    needed = section.rounds and not set(problems["verifier"]) <= set(CHECKABLE)
+    if needed and section.judge is not None:
         engine = open_engine(section.judge.sampling, section.judge.model)
         judge = partial(ask_judge, engine, seed=work.recipe.seed)
     report = build_report(work.recipe, replies, problems, records, within, judge)
