@@ -25,6 +25,9 @@ class _Commands(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(_WRONG_INPUT)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            sys.exit(_STOPPED)
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
@@ -37,6 +40,18 @@ class _Pair(click.ParamType[tuple[str, str]]):
         if not (name and sign and content):
             self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
         return name, content
+
+
+class _Numbers(click.ParamType[list[int]]):
+    """Whole numbers with commas between them."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> list[int]:
+        pieces = str(value).split(",")
+        if not all(piece.strip().isdecimal() for piece in pieces):
+            self.fail(f"{value!r} is not a list of whole numbers such as 256,512", param, ctx)
+        return [int(piece) for piece in pieces]
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,7 +141,7 @@ def stage(
     paths = {key: Path(path) for key, path in inputs}
     loaded = load_recipe(find_recipe(recipe))
     record = run_stage(name, loaded, section, paths, output, dict(options))
-    click.echo(f"{output}: kept {record['kept']}, dropped {record['dropped']}")
+    click.echo(f"{output}: kept {record['kept']} {record['unit']}, dropped {record['dropped']}")
     for reason, count in record["reasons"].items():
         if count:
             click.echo(f"  {count} {reason}")
@@ -134,13 +149,16 @@ def stage(
 
 @main.command()
 @click.argument("replies", type=_FILE)
-@click.option("-o", "--output", type=_FILE, required=True, help="JSONL file to write.")
+@click.option(
+    "-o", "--output", type=_FILE, required=True, help="JSONL file to write; - for standard output."
+)
 def verify(replies: Path, output: Path) -> None:
-    """Check the replies in a JSONL file, whoever wrote them.
+    """Check the replies in a JSONL or Parquet file, whoever wrote them.
 
-    Each line of REPLIES has verifier (math, choice, exact or procedural), answer and text. Each
-    line written is the same with two more keys: verdict (right, wrong, or error where the verifier
-    itself failed) and reason.
+    Each line of REPLIES has verifier (math, choice, exact, procedural or code), answer and text.
+    Each line written is the same with two more keys: verdict (right, wrong, or error where the
+    verifier itself failed) and reason. For code, details say which sandbox the program ran in,
+    the test that it failed and why, and what it tried that the sandbox refuses.
 
     \b
     Example:
@@ -150,6 +168,64 @@ def verify(replies: Path, output: Path) -> None:
     from z1.verifiers.files import verify_file
 
     verify_file(replies, output)
+
+
+@main.command()
+@click.option("--benchmark", required=True, help="Its name; see above.")
+@click.option("--model", required=True, help="A folder, a Hugging Face id, or tiny.")
+@click.option("--budgets", type=_Numbers(), help="Thinking budgets in tokens. [none]")
+@click.option("--benchmark-path", type=click.Path(path_type=Path), help="Local copy. [the hub's]")
+@click.option("--engine", type=click.Choice(["transformers", "vllm"]), default="transformers")
+@click.option("--temperature", type=click.FloatRange(0), default=0.0, help="[0, greedy]")
+@click.option("--seeds", type=_Numbers(), help="Where the temperature is above 0. [1,2,3]")
+@click.option("--max-tokens", type=_COUNT, help="Of a reply. [4096, or 1024 above the budgets]")
+@click.option("--hint", help="Text that makes the model answer. [that of recipes]")
+@click.option("--output", type=_FOLDER, help="Folder to write. [runs/BENCHMARK-MODEL]")
+def evaluate(
+    benchmark: str,
+    model: str,
+    budgets: list[int] | None,
+    benchmark_path: Path | None,
+    engine: Any,
+    temperature: float,
+    seeds: list[int] | None,
+    max_tokens: int | None,
+    hint: str | None,
+    output: Path | None,
+) -> None:
+    """Test a model on a benchmark: accuracy and thinking tokens.
+
+    The benchmarks are gsm8k, math500, aime2024, gpqa-diamond, livecodebench-v5 and
+    bigcodebench-hard. They come from the Hugging Face hub, or from the file or folder that
+    --benchmark-path names, in the columns that they have on the hub.
+
+    With --budgets the model is also tested, greedily, within each thinking budget: once with the
+    window, which gives it the hint and lets it answer, and once cut there.
+
+    OUTPUT gets report.html, report.json and every reply with its verdict. The same command goes on
+    where it was cut off.
+
+    \b
+    Example:
+      z1 evaluate --benchmark math500 --model Qwen/Qwen2.5-0.5B-Instruct --budgets 256,512
+    """
+    import json
+
+    from z1.evaluation.report import print_table
+    from z1.recipe import BenchmarkSource, Sampling, ThinkingWindow
+    from z1.trial import default_limit, make_trial, run_trial
+
+    budgets = budgets or []
+    limit = max_tokens or default_limit(budgets)
+    sampling = Sampling(engine=engine, temperature=temperature, max_tokens=limit)
+    window = ThinkingWindow() if hint is None else ThinkingWindow(hint=hint)
+    trial = make_trial(benchmark, model, sampling, seeds or [1, 2, 3], budgets, window)
+    source = BenchmarkSource(kind="benchmark", name=benchmark, path=benchmark_path)
+    folder = output or Path("runs") / trial.name
+    for remark in run_trial(trial, source, folder):
+        click.echo(remark, err=True)
+    print_table(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    click.echo(f"Report: {folder / 'report.html'}")
 
 
 @main.group()
@@ -166,10 +242,11 @@ def recipe_check(file: str) -> None:
     Example:
       z1 recipe check mine.yaml
     """
+    from z1.problems.check import find_source_mistakes
     from z1.recipe import find_recipe, load_recipe
 
     path = find_recipe(file)
-    load_recipe(path)
+    load_recipe(path, find_source_mistakes)
     click.echo(f"{path}: no mistakes")
 
 

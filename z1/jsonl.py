@@ -1,6 +1,7 @@
 """Reading the files people write: JSON lines, or a Parquet table."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any] | ValueError]
 
 def _parse(line: bytes) -> dict[str, Any] | ValueError:
     try:
-        content = json.loads(line.decode("utf-8-sig"), parse_constant=_no_constant)
+        content = json.loads(
+            line.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         return ValueError(f"not JSON: {error.msg} at column {error.colno}")
     except UnicodeDecodeError:
@@ -50,3 +53,15 @@ def _parse(line: bytes) -> dict[str, Any] | ValueError:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"not JSON: {name} is no JSON value")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is beyond the range of numbers")
+    return number
+
+
+def is_half_character(text: str) -> bool:
+    """Tell whether a text holds half of a surrogate pair, which JSON can say and no file can."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -48,6 +48,19 @@ def encode_prompt(tokenizer: Any, prompt: str, effort: str | None) -> list[int]:
     return ids
 
 
+def context_size(model: str | BaseModelSection) -> int | None:
+    """Return the most tokens of prompt and reply together that a model was made for, if it says.
+
+    Raises InputError if there is no such model.
+    """
+    base = as_base(model)
+    try:
+        config = AutoConfig.from_pretrained(base.path, revision=base.revision)
+    except (OSError, ValueError) as error:
+        raise _missing(base.path, error) from error
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
 def load_model(model: str | BaseModelSection, dtype: str) -> Any:
     """Load the weights in a number format, on the GPU if there is one.
 

@@ -5,19 +5,44 @@ is an error and never silently a default.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from z1.errors import InputError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0)]
+
+OWN_MODELS = (
+    *("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
+    *("tops-stop", "tops-tags", "z1"),
+)
+"""Names of the models that a run makes or starts from."""
+
+
+def _not_blank(text: str) -> str:
+    if text and not text.strip():
+        raise ValueError("this is blank; write a text")
+    return text
+
+
+Prompt = Annotated[str, Field(min_length=1), AfterValidator(_not_blank)]
 
 
 class Section(BaseModel):
@@ -30,10 +55,27 @@ class Section(BaseModel):
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
     """Fields with a Hugging Face id, or a folder (for some, a file) where one of that name is
     beside the recipe."""
+    file_or_folder: ClassVar[tuple[str, ...]] = ()
+    """Fields with a path that may be a folder; any other path has to be a file."""
 
     def uses(self) -> tuple[str, ...]:
         """Return the other top-level keys that a stage reads because of what this section says."""
         return ()
+
+    @field_validator("*")
+    @classmethod
+    def _is_there(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse files and folders that are not there, if ``context`` says where to look."""
+        folder: Path | None = (info.context or {}).get("folder")
+        if folder is None or value is None:
+            return value
+        if isinstance(value, Path) and not _from(folder, value).is_file():
+            if info.field_name in cls.file_or_folder and _from(folder, value).is_dir():
+                return value
+            raise _missing("file", _from(folder, value))
+        if info.field_name in cls.hub_or_folder and _is_local(folder, value):
+            raise _missing("folder", _from(folder, value))
+        return value
 
 
 class BaseModelSection(Section):
@@ -52,11 +94,11 @@ class BaseModelSection(Section):
 class EffortPrompts(Section):
     """The system prompt that asks for each effort."""
 
-    low: str = Field(min_length=1)
+    low: Prompt
     """Asks for the most direct way to the answer."""
-    medium: str = Field(min_length=1)
+    medium: Prompt
     """Asks to balance depth against time."""
-    high: str = Field(min_length=1)
+    high: Prompt
     """Asks to explore, verify and reflect without a time limit."""
 
 
@@ -131,12 +173,33 @@ class ProceduralSource(Source):
     """Seed of the problem stream."""
     count: Count
     """How many distinct problems to make."""
-    prompt: str = "{question}"
+    prompt: Prompt = "{question}"
     """How a problem is put: text with ``{question}`` or a field of the entry's metadata."""
 
 
+class BenchmarkSource(Source):
+    """A published benchmark, for the evaluation alone."""
+
+    file_or_folder = ("path",)
+
+    kind: Literal["benchmark"]
+    name: str
+    """gsm8k, math500, aime2024, gpqa-diamond, livecodebench-v5 or bigcodebench-hard."""
+    path: Path | None = None
+    """A local copy: a folder with the files of its hub repository, or one JSONL, Parquet or CSV
+    file with the same columns; downloaded from the hub if absent."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub."""
+    prompt: str | None = Field(None, pattern=r"\{question\}")
+    """How a problem is put, in place of the benchmark's own way: text with ``{question}``."""
+    seed: int = 0
+    """Seed of the order of choices, where there are any."""
+    split: Literal["evaluation"] = "evaluation"
+    """Nothing is trained on a benchmark."""
+
+
 AnySource = Annotated[
-    FileSource | HuggingFaceSource | QuestionsSource | ProceduralSource,
+    FileSource | HuggingFaceSource | QuestionsSource | ProceduralSource | BenchmarkSource,
     Field(discriminator="kind"),
 ]
 
@@ -161,6 +224,17 @@ class Splits(Section):
         return self
 
 
+class Decontamination(Section):
+    """Which problems are too much like those of the evaluation to be trained on."""
+
+    ngram: Count = 13
+    """A problem outside the evaluation split is dropped if it has this many words in a row in
+    common with an evaluation problem, or, where one has fewer words, if both are the same."""
+    against: list[AnySource] = []
+    """Further problems to keep out of the training, such as benchmarks that a model will be tested
+    on later; they become part of no split."""
+
+
 class Problems(Section):
     """Where problems come from and how they are divided."""
 
@@ -170,6 +244,21 @@ class Problems(Section):
     splits: Splits = Splits()
     split_seed: int = 0
     """Seed of the hash that divides the problems."""
+    decontaminate: Decontamination | None = Decontamination()
+    """Keep problems of the evaluation out of the training, in other wrappings too; ``null`` does
+    not look for them."""
+
+
+class Verify(Section):
+    """How the programs in replies to code problems are run; other verifiers take no settings."""
+
+    isolation: Literal["auto", "bubblewrap", "landlock"] = "auto"
+    """What keeps a program in: bubblewrap's namespaces, or Landlock where those are blocked.
+    ``auto`` takes the stronger that works on the machine; naming one refuses to fall back."""
+    seconds: Positive = 10.0
+    """Computing time of each test; waiting may take three times as long."""
+    memory_mb: Count = 2048
+    """Memory of each test."""
 
 
 class Endpoint(Section):
@@ -431,6 +520,34 @@ class Judge(Section):
     """How it is asked; usually ``engine: endpoint`` and temperature 0."""
 
 
+class Baseline(Section):
+    """Another model to test beside those of the run."""
+
+    hub_or_folder = ("model",)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    """What tables call it."""
+    model: str | None = None
+    """Hugging Face id or folder of the model; with ``endpoint``, of its tokenizer."""
+    endpoint: Endpoint | None = None
+    """A server that answers for it, instead of what runs the other models."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Baseline":
+        if self.name in OWN_MODELS:
+            raise ValueError(f"{self.name!r} is the name of a model of the run; choose another")
+        if self.model is None and self.endpoint is None:
+            raise ValueError("a baseline needs 'model', or 'endpoint' with the server to ask")
+        if self.endpoint is None or self.model is not None:
+            return self
+        if self.endpoint.api == "completions" or self.endpoint.served_model is None:
+            raise ValueError(
+                "without 'model', whose tokenizer encodes the prompts, an endpoint needs "
+                "'api: chat' and 'served_model'"
+            )
+        return self
+
+
 class Evaluation(Section):
     """How every model is tested."""
 
@@ -457,6 +574,16 @@ class Evaluation(Section):
     reach: str | None = None
     """Name of a model, such as ``base``: also find, with budgets, at how many thinking tokens the
     trained model is first as right as that one."""
+    baselines: list[Baseline] = []
+    """Other models to test on the same problems, and within the same budgets."""
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> "Evaluation":
+        names = [baseline.name for baseline in self.baselines]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"baselines: two have the name {name!r}; name them apart")
+        return self
 
     def uses(self) -> tuple[str, ...]:
         return ("window", "train") if self.budgets else ()
@@ -495,6 +622,7 @@ class Recipe(Section):
     """TOPS: the system prompt that asks for each effort."""
     window: ThinkingWindow = ThinkingWindow()
     problems: Problems
+    verify: Verify = Verify()
     teacher: Teacher
     filter: Filter = Filter()
     generate: Sampling | None = None
@@ -559,21 +687,24 @@ def find_recipe(name: str) -> Path:
     raise InputError(f"{name}: no such recipe file, nor a built-in recipe ({names})")
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(
+    path: Path, look_closer: Callable[[object], Iterable[str]] = lambda content: ()
+) -> Recipe:
     """Read a recipe; paths in it are taken from the recipe file's folder.
 
+    ``look_closer`` is given the file's content and returns further mistakes, each with its key.
     Raises InputError that names the file and every wrong key at once.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content, mistakes = _read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
         raise InputError(f"{path}: not YAML: {error}") from error
-    recipe = parse_recipe(content, where=str(path), folder=path.resolve().parent)
-    if missing := [f"  {key}: there is no file {file}" for key, file in _missing_files(recipe)]:
-        raise InputError("\n".join([f"{path}: {len(missing)} mistake(s) in the recipe", *missing]))
-    return recipe
+    folder = path.resolve().parent
+    mistakes += [*_find_mistakes(content, {"folder": folder}), *look_closer(content)]
+    _refuse(mistakes, str(path))
+    return parse_recipe(content, where=str(path), folder=folder)
 
 
 def write_recipe(recipe: Recipe) -> str:
@@ -582,18 +713,60 @@ def write_recipe(recipe: Recipe) -> str:
 
 
 def parse_recipe(content: object, where: str, folder: Path) -> Recipe:
-    """Check a recipe's content; ``where`` stands in the messages, ``folder`` before its paths."""
-    try:
-        recipe = Recipe.model_validate(content)
-    except ValidationError as error:
-        lines = [f"{where}: {len(error.errors())} mistake(s) in the recipe"]
-        lines += [f"  {_explain(detail)}" for detail in error.errors()]
-        raise InputError("\n".join(lines)) from error
-    resolved: Recipe = _resolve(recipe, folder)
+    """Check a recipe's content; ``where`` stands in the messages, ``folder`` before its paths.
+
+    Whether what it names is there is not looked at: on a cluster each step has its own files.
+    """
+    _refuse(_find_mistakes(content), where)
+    resolved: Recipe = _resolve(Recipe.model_validate(content), folder)
     return resolved
 
 
-_SOURCE_KINDS = {"file", "huggingface", "questions", "procedural"}
+def _refuse(mistakes: list[str], where: str) -> None:
+    if mistakes:
+        lines = [f"{where}: {len(mistakes)} mistake(s) in the recipe"]
+        raise InputError("\n".join([*lines, *(f"  {mistake}" for mistake in mistakes)]))
+
+
+def _find_mistakes(content: object, context: dict[str, Any] | None = None) -> list[str]:
+    try:
+        Recipe.model_validate(content, context=context)
+    except ValidationError as error:
+        return [_explain(detail) for detail in error.errors()]
+    return []
+
+
+def _read_yaml(text: str) -> tuple[object, list[str]]:
+    """Return what YAML text says, and its keys that stand twice, of which YAML takes the last."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, []
+        twice = list(_find_twice(node, "", set()))
+        return loader.construct_document(node), twice
+    finally:
+        loader.dispose()
+
+
+def _find_twice(node: yaml.Node, key: str, seen: set[int]) -> Iterator[str]:
+    if id(node) in seen:  # an alias of what was looked at already
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _find_twice(item, f"{key}.{number}".removeprefix("."), seen)
+    if isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for name, value in node.value:
+            line, inner = name.start_mark.line + 1, f"{key}.{name.value}".removeprefix(".")
+            if inner in lines and name.value != "<<":
+                yield f"{inner}: line {lines[inner]} and line {line} both have this key; keep one"
+            lines[inner] = line
+            yield from _find_twice(value, inner, seen)
+
+
+_SOURCE_KINDS = {"file", "huggingface", "questions", "procedural", "benchmark"}
 
 
 def _explain(detail: Any) -> str:
@@ -604,20 +777,35 @@ def _explain(detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{key}: this key is needed"
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing_path":
+        return f"{key}: {message}"
     given = detail["input"]
     return f"{key}: {message}" + ("" if isinstance(given, dict) else f" (it is {given!r})")
 
 
-def _missing_files(value: Any, key: str = "") -> Iterator[tuple[str, Path]]:
-    """Yield the key and path of each file that a recipe names and that is not there."""
-    if isinstance(value, Section):
-        for name in type(value).model_fields:
-            yield from _missing_files(getattr(value, name), f"{key}.{name}".removeprefix("."))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from _missing_files(item, f"{key}.{number}")
-    elif isinstance(value, Path) and not value.is_file():
-        yield key, value
+def _missing(kind: str, path: Path) -> PydanticCustomError:
+    return PydanticCustomError(
+        "missing_path", "there is no {kind} {path}", {"kind": kind, "path": str(path)}
+    )
+
+
+def _from(folder: Path, path: str | Path) -> Path:
+    try:
+        return folder / Path(path).expanduser()
+    except RuntimeError:  # ~ of nobody
+        return folder / path
+
+
+def _is_local(folder: Path, name: str) -> bool:
+    """Tell whether a hub id or folder must be a folder, and is none.
+
+    An id has one slash at most; one that begins with a folder that is there is taken for a path.
+    """
+    path = _from(folder, name)
+    if name == "tiny" or path.exists():
+        return False
+    marked = name.startswith((".", "/", "~")) or name.count("/") > 1
+    return marked or ("/" in name and path.parent.is_dir())
 
 
 def _resolve(section: Any, folder: Path) -> Any:
@@ -627,9 +815,9 @@ def _resolve(section: Any, folder: Path) -> Any:
             name: _resolve(getattr(section, name), folder) for name in section.model_fields_set
         }
         for name in section.hub_or_folder:
-            if (value := getattr(section, name)) and (folder / value).exists():
-                values[name] = str(folder / value)
+            if (value := getattr(section, name)) and _from(folder, value).exists():
+                values[name] = str(_from(folder, value))
         return section.model_copy(update=values)
     if isinstance(section, list):
         return [_resolve(item, folder) for item in section]
-    return folder / section if isinstance(section, Path) else section
+    return _from(folder, section) if isinstance(section, Path) else section

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -35,9 +36,19 @@ _REPORTS = ("report.html", "report.json")
 _PROGRESS = "z1_progress"  # key of the lines by which a step says how far it is
 _LAST_LINES = 12  # of a traceback on the screen; the log has all
 _PLAIN_SECONDS = 30.0  # between two lines about one step, where there are no bars
+_SCRATCH = "z1-run-"  # how the names of folders for what steps leave behind begin
 _INDENT = "    "  # kfp puts this before each line that a step prints
 _COLOUR = re.compile(r"\x1b\[\d*m")
 _STARTED = re.compile(r"Executing task '([^']+)'")
+
+
+class _Console(Console):
+    """Standard output. When nobody reads it any more the run ends quietly, as other tools do."""
+
+    def on_broken_pipe(self) -> None:
+        # Not sys.stdout, for which another file may stand in.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        sys.exit(1)
 
 
 class RunError(Exception):
@@ -52,7 +63,7 @@ def run_recipe(path: Path, output: Path) -> None:
     """
     recipe = load_recipe(path)
     folder = (output / recipe.name).resolve()
-    console = Console(file=sys.stdout)  # the real one, whatever stands in for it later
+    console = _Console(file=sys.stdout)  # the real one, whatever stands in for it later
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: leave all in order
     with _only_run(folder), (folder / "run.log").open("a", encoding="utf-8", buffering=1) as log:
         log.write(f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} z1 run {path}\n")
@@ -86,7 +97,7 @@ def run_pipeline(pipeline: Any, recipe: str, folder: Path, log: TextIO, console:
     from kfp import local
 
     with (
-        tempfile.TemporaryDirectory(prefix="z1-run-") as scratch,
+        _scratch(folder) as scratch,
         _environment(
             Z1_PROGRESS=progress.LINES,
             PYTHONUNBUFFERED="1",
@@ -213,7 +224,8 @@ class _Screen(io.TextIOBase):
             note, time_taken = "skipped: done before", ""
         else:
             record = read_record(self._folder / self._step)
-            note, time_taken = f"kept {record['kept']}", f", {record['seconds']:.0f} s"
+            note = f"kept {record['kept']} {record['unit']}"
+            time_taken = f", {record['seconds']:.0f} s"
             if record["dropped"]:
                 note += f", dropped {record['dropped']}"
         self._bars.update(self._bar, completed=1, total=1, note=note)
@@ -274,6 +286,26 @@ def _only_run(folder: Path) -> Iterator[None]:
                 f"{folder}: another `z1 run` is at work there; wait for it, or give --output"
             ) from error
         yield
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[str]:
+    """Make a folder for what steps leave behind; remove it, and that of a run that was killed.
+
+    It is not in the run's folder but linked from there, since steps make sockets in it, whose paths
+    have to be short.
+    """
+    link = folder / ".scratch"
+    if link.is_symlink():
+        if link.readlink().name.startswith(_SCRATCH):
+            shutil.rmtree(link.readlink(), ignore_errors=True)
+        link.unlink()
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as scratch:
+        link.symlink_to(scratch)
+        try:
+            yield scratch
+        finally:
+            link.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def evaluate(
     z1: Optional[Input[Model]] = None,  # noqa: UP045
     workspace: str = "",
 ) -> None:
-    """Test the models, and the recipe's base model, on the evaluation problems.
+    """Test the models, the recipe's base model and its baselines on the evaluation problems.
 
     Args:
         recipe: The recipe's text, with absolute paths.

@@ -31,7 +31,7 @@ def select(
         seed: The seed set, for the rules that add replies from it.
         workspace: The run's folder on this machine; empty on a cluster.
         output: Parts of examples, or of pairs.
-        metrics: Rows kept and problems dropped, and the seconds it took.
+        metrics: Problems kept and dropped, and the seconds it took.
     """
     from z1.stages.component import run_component
 

@@ -20,8 +20,8 @@ from z1.tiny import MODEL
 
 HINT = "\nanswer\n"
 KEY = "secret"
-# Blocks of 128 tokens: for about a dozen replies at a time, so that growing ones get preempted.
-BLOCKS = 14
+# Room for less than a dozen replies at a time, in small blocks, so that growing ones get preempted.
+BLOCK_SIZE, BLOCKS = 32, 20
 _START = 600  # seconds
 
 
@@ -47,7 +47,8 @@ def served(vllm_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     command = [vllm_python, "-m", "z1.serving", model, "--host", "127.0.0.1", "--port", port]
     command += ["--hint", HINT, "--reserve", 8, "--api-key", KEY]
     command += ["--budget-low", 3, "--budget-medium", 20, "--budget-high", 4000]
-    command += ["--", "--served-model-name", "tiny", "--num-gpu-blocks-override", BLOCKS]
+    command += ["--", "--served-model-name", "tiny"]
+    command += ["--block-size", BLOCK_SIZE, "--num-gpu-blocks-override", BLOCKS]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             list(map(str, command)),

@@ -188,6 +188,8 @@ def make_tiny(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         sampling.update(max_tokens=48, batch_size=128, part_size=512)
     content["iterate"]["samples"] = 4
     content["evaluate"].update(seeds=[1, 2], resamples=100)
+    for baseline in content["evaluate"]["baselines"]:
+        baseline["model"] = taught
     content["select"]["min_gap"] = 0
     for training in content["train"].values():
         training.update(batch_size=16, device_batch_size=16, epochs=1, max_length=512)
@@ -206,7 +208,12 @@ def test_a_full_size_recipe_runs_end_to_end(name, shelf):
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     out = shelf / "runs" / name
     report = json.loads((out / "report.json").read_text())
-    assert len({model["name"] for model in report["models"]}) == 6
+    baselines = [baseline["name"] for baseline in content["evaluate"]["baselines"]]
+    names = list(dict.fromkeys(model["name"] for model in report["models"]))
+    assert names == ["base", "tag", "random", "tops", "iter-sft", "iter-dpo", *baselines]
+    figures = [model | {"name": ""} for model in report["models"] if model["name"] in baselines]
+    # One model under several names is right as often under each.
+    assert len({model["accuracy"] for model in figures if model["temperature"] == 0}) == 1
     assert set(report["models"][0]["by_difficulty"]) == {"GSM8K", "MATH500", "AIME24"}
     problems = {
         split: pl.read_parquet(out / "problems" / f"{split}.parquet")

@@ -1,8 +1,12 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -14,6 +18,7 @@ COMMANDS = [
     ["run"],
     ["stage"],
     ["verify"],
+    ["evaluate"],
     ["recipe"],
     ["recipe", "check"],
     ["recipe", "keys"],
@@ -99,7 +104,7 @@ def test_stage_runs_by_hand_and_is_not_run_twice(tmp_path, own_problems):
     arguments += ["--output", str(tmp_path / "problems")]
     first = CliRunner().invoke(main, arguments)
     assert first.exit_code == 0, first.output
-    assert "problems: kept 40, dropped 0" in first.output
+    assert "problems: kept 40 problems, dropped 0" in first.output
     written = (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns
     assert CliRunner().invoke(main, arguments).output == first.output
     assert (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns == written
@@ -157,6 +162,15 @@ def test_verify_checks_any_replies_in_order(tmp_path):
     assert verdicts[0]["mine"] == 1
 
 
+def test_verify_writes_to_standard_output(tmp_path):
+    reply = {"verifier": "exact", "answer": "é", "text": "é"}
+    (tmp_path / "replies.jsonl").write_text(json.dumps(reply) + "\n")
+    done = z1("verify", "replies.jsonl", "-o", "-", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == reply | {"verdict": "right", "reason": None}
+    assert [path.name for path in tmp_path.iterdir()] == ["replies.jsonl"]
+
+
 def test_broken_replies_leave_earlier_verdicts_as_they_were(tmp_path):
     (tmp_path / "replies.jsonl").write_text('{"verifier": "exact", "answer": "1"\n')
     (tmp_path / "out.jsonl").write_text("earlier\n")
@@ -165,6 +179,27 @@ def test_broken_replies_leave_earlier_verdicts_as_they_were(tmp_path):
     assert done.stderr.startswith("error: replies.jsonl")
     assert "1" in done.stderr.splitlines()[0]
     assert (tmp_path / "out.jsonl").read_text() == "earlier\n"
+
+
+def test_ctrl_c_ends_verify_at_once_with_its_workers_and_writes_nothing(tmp_path):
+    hangs = {"verifier": "math", "answer": 5, "text": r"\boxed{9^{9^{9^{9}}}}"}
+    (tmp_path / "replies.jsonl").write_text((json.dumps(hangs) + "\n") * 64)
+    command = [sys.executable, "-m", "z1.cli", "verify", "replies.jsonl", "-o", "out.jsonl"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        workers: list[psutil.Process] = []
+        while len(workers) < min(2, len(os.sched_getaffinity(0))):
+            assert process.poll() is None
+            workers = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        started = time.monotonic()
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 20  # where a single reply takes ten, and each has eight
+    assert errors == "stopped\n"
+    assert not psutil.wait_procs(workers, timeout=5)[1]
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_problems_check_counts_good_answers_and_names_bad_ones(tmp_path):

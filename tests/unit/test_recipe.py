@@ -80,6 +80,67 @@ def test_paths_are_taken_from_the_recipes_folder(content, tmp_path):
     assert recipe.teacher.replies == tmp_path / "replies.jsonl"
 
 
+def test_files_and_folders_that_are_not_there_are_named_with_the_other_mistakes(content, tmp_path):
+    (tmp_path / "models").mkdir()
+    content["model"] = {"path": "models/mine", "chat_template": "mine.jinja"}
+    content["problems"]["sources"] = [{"kind": "file", "path": "mine.jsonl"}]
+    content["seed"] = "high"
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        load_recipe(tmp_path / "r.yaml")
+    lines = sorted(str(caught.value).splitlines()[1:])
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "model.chat_template", "model.path", "problems.sources.0.path", "seed"
+    ]  # fmt: skip
+    assert lines[1].endswith(f"there is no folder {tmp_path / 'models' / 'mine'}")
+
+
+@pytest.mark.parametrize(
+    "path", ["./mine", "../mine", "/no/where", "~/no-such-model", "~nobody-here/mine", "a/b/c"]
+)
+def test_a_model_path_that_is_no_hub_id_must_be_a_folder(content, tmp_path, path):
+    content["model"] = {"path": path}
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=r"model\.path: there is no folder"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+def test_hub_ids_and_folders_that_are_there_are_taken(content, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / "mine").mkdir(parents=True)
+    for path, taken in [
+        ("gpt2", "gpt2"),
+        ("Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B"),
+        ("tiny", "tiny"),
+        ("~/mine", str(tmp_path / "home" / "mine")),
+        ("./home/mine", str(tmp_path / "home" / "mine")),
+    ]:
+        content["model"] = {"path": path}
+        (tmp_path / "r.yaml").write_text(yaml.safe_dump(content))
+        assert load_recipe(tmp_path / "r.yaml").model.path == taken
+
+
+def test_keys_that_stand_twice_are_named_with_their_lines(tmp_path):
+    text = (RECIPES / "demo.yaml").read_text()
+    sources = "# Said twice.\nproblems:\n  sources: []\n  sources: []\n"
+    (tmp_path / "r.yaml").write_text(f"seed: 1\n{sources}{text}")
+    with pytest.raises(InputError) as caught:
+        load_recipe(tmp_path / "r.yaml")
+    message = str(caught.value)
+    assert "problems.sources: line 4 and line 5 both have this key" in message
+    assert "  seed: line 1 and line " in message
+    assert "  problems: line 3 and line " in message
+
+
+def test_blank_prompts_are_refused(content):
+    content["efforts"]["low"] = " \n"
+    content["problems"]["sources"][0]["prompt"] = " "
+    with pytest.raises(InputError) as caught:
+        parse_recipe(content, "my.yaml", Path())
+    assert "efforts.low: this is blank" in str(caught.value)
+    assert "problems.sources.0.prompt: this is blank" in str(caught.value)
+
+
 def test_what_is_no_recipe_is_one_clear_error(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1")
     with pytest.raises(InputError, match="not YAML"):
@@ -145,3 +206,40 @@ def test_questions_without_references_are_for_z1_alone(content):
 def test_the_z1_recipes_are_found_by_name(name):
     recipe = load_recipe(find_recipe(name))
     assert (recipe.name, recipe.method) == (name, "z1")
+
+
+def test_nothing_is_trained_on_a_benchmark(content):
+    source = {"kind": "benchmark", "name": "math500"}
+    content["problems"]["sources"].append(source)
+    recipe = parse_recipe(content, "my.yaml", Path())
+    assert recipe.problems.sources[-1].split == "evaluation"
+    source["split"] = "train"
+    with pytest.raises(InputError, match=r"problems\.sources\.5\.split: .*'evaluation'"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_a_benchmarks_copy_may_be_a_folder_and_a_file_may_not(content, tmp_path):
+    content["problems"]["sources"].append({"kind": "benchmark", "name": "gsm8k", "path": "copy"})
+    content["problems"]["decontaminate"] = {"against": [{"kind": "file", "path": "copy"}]}
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError) as caught:
+        load_recipe(tmp_path / "my.yaml")
+    assert "1 mistake(s)" in str(caught.value)
+    assert "problems.decontaminate.against.0.path: there is no file" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("baselines", "reason"),
+    [
+        ([{"name": "tops", "model": "m"}], "name of a model of the run"),
+        ([{"name": "a/b", "model": "m"}], "pattern"),
+        ([{"name": "a"}], "needs 'model', or 'endpoint'"),
+        ([{"name": "a", "model": "m"}, {"name": "a", "model": "n"}], "name them apart"),
+        ([{"name": "a", "endpoint": {"url": "http://h/v1"}}], "served_model"),
+    ],
+)
+def test_a_wrong_baseline_is_refused(content, baselines, reason):
+    content["evaluate"]["baselines"] = baselines
+    with pytest.raises(InputError, match=rf"evaluate.*baselines.*{reason}"):
+        parse_recipe(content, "my.yaml", Path())

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from z1.errors import InputError
-from z1.jsonl import read_objects
+from z1.jsonl import is_half_character, read_objects
 from z1.models import load_tokenizer
 from z1.recipe import BaseModelSection
 from z1.records import EFFORTS, normalise_prompt
@@ -39,6 +39,8 @@ def read_replies(
             raise InputError(f"{where}: a reply needs 'prompt' and 'text', both text")
         if effort is not None and effort not in EFFORTS:
             raise InputError(f"{where}: effort {effort!r} is none of {', '.join(EFFORTS)}")
+        if is_half_character(text):
+            raise InputError(f"{where}: text holds half of a surrogate pair, which is no character")
         problem_id = ids.get(normalise_prompt(prompt))
         if problem_id is None:
             dropped["no problem of this split has the prompt"] += 1
@@ -59,7 +61,15 @@ def read_replies(
             f"'split: {'seed' if efforts else 'train'}' so that all of them are in it"
         )
     if efforts:
-        rows, dropped["fewer than three without effort"] = _rank_without_effort(rows)
+        rows, short, extra = _rank_without_effort(rows)
+        if not rows:
+            raise InputError(
+                f"{path}: none of its {short} replies to problems of this split can be used; they "
+                "name no effort and no problem has three of them: give each its 'effort', or each "
+                "problem three replies"
+            )
+        dropped["fewer than three without effort"] = short
+        dropped["more than three without effort"] = extra
     counts: dict[tuple[str, str | None], int] = {}
     for row in rows:
         key = (row["problem_id"], row["effort"])
@@ -68,19 +78,23 @@ def read_replies(
     return rows, {reason: count for reason, count in dropped.items() if count}
 
 
-def _rank_without_effort(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """Give the replies without an effort one by length: shortest, middle one, longest."""
+def _rank_without_effort(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, int]:
+    """Give the replies without an effort one by length: shortest, middle one, longest.
+
+    Also returns how many are left out since a problem has fewer than three, or more.
+    """
     named = [row for row in rows if row["effort"] is not None]
     unnamed: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["effort"] is None:
             unnamed.setdefault(row["problem_id"], []).append(row)
-    short = 0
+    short = extra = 0
     for replies in unnamed.values():
         if len(replies) < len(EFFORTS):
             short += len(replies)
             continue
         replies.sort(key=lambda row: row["thinking_tokens"])
+        extra += len(replies) - len(EFFORTS)
         chosen = [replies[0], replies[len(replies) // 2], replies[-1]]
         named += [{**row, "effort": e} for row, e in zip(chosen, EFFORTS, strict=True)]
-    return named, short
+    return named, short, extra

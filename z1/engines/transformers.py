@@ -7,11 +7,13 @@ from transformers import DynamicCache
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from z1.engines import Reply, Request, derive_seed
-from z1.engines.windows import Windows, divide
-from z1.models import encode_prompt, load_model, load_tokenizer, stop_tokens
+from z1.engines.windows import Windows, check_fit, divide
+from z1.models import context_size, encode_prompt, load_model, load_tokenizer, stop_tokens
 from z1.recipe import BaseModelSection, EffortPrompts, Sampling, ThinkingWindow
 from z1.records import EFFORTS
 from z1.window import Window
+
+_NOTHING = -1  # stands where no token was sampled
 
 
 class TransformersEngine:
@@ -29,11 +31,18 @@ class TransformersEngine:
         self.model = load_model(model, sampling.dtype).eval()
         self.stops = stop_tokens(model, self.tokenizer)
         self.windows = Windows(window, self.tokenizer, self.stops, sampling.max_tokens)
+        self.context = context_size(model)
 
     def sample(self, requests: Sequence[Request], seed: int) -> list[Reply]:
-        """Answer each request, in order; seeded by ``seed`` alone."""
+        """Answer each request, in order; seeded by ``seed`` alone.
+
+        Raises InputError if one does not fit into the model's context.
+        """
         prompts = [encode_prompt(self.tokenizer, r.prompt, r.effort) for r in requests]
         windows = [self.windows.make(request.budget) for request in requests]
+        if self.context is not None:
+            for ids, window in zip(prompts, windows, strict=True):
+                check_fit(len(ids), self.context, window, self.windows.section)
         # Replies of one batch end at about the same time: budget and effort decide their length
         # most, then the prompt's length.
         order = sorted(
@@ -61,6 +70,7 @@ class TransformersEngine:
     ) -> list[Reply]:
         """Sample one reply to each prompt, side by side; rows that have ended are dropped.
 
+        A reply is cut at the token limit, or where the model's context is full.
         The model's own generation defaults (a repetition penalty, say) do not apply: a reply is
         sampled as the recipe says.
         """
@@ -71,9 +81,10 @@ class TransformersEngine:
         stops = torch.tensor(self.stops, device=device)
         rows = torch.arange(len(prompts), device=device)  # the replies the batch's rows belong to
         alive = torch.ones_like(rows, dtype=torch.bool)
-        sampled = torch.full((len(prompts), self.sampling.max_tokens), self.stops[0])
+        limits = torch.tensor([self._limit(len(prompt)) for prompt in prompts], device=device)
+        sampled = torch.full((len(prompts), int(limits.max())), _NOTHING)
         cache = DynamicCache(config=self.model.config)
-        for step in range(self.sampling.max_tokens):
+        for step in range(sampled.shape[1]):
             logits = self.model(
                 input_ids=ids,
                 attention_mask=mask,
@@ -85,7 +96,7 @@ class TransformersEngine:
             tokens = self._pick(logits, generator)
             self._force(tokens, rows, sampled, windows, step)
             sampled[rows[alive].cpu(), step] = tokens[alive].cpu()
-            alive &= ~torch.isin(tokens, stops)
+            alive &= ~torch.isin(tokens, stops) & (limits[rows] > step + 1)
             left = int(alive.sum())
             if left == 0:
                 break
@@ -136,8 +147,14 @@ class TransformersEngine:
                 tokens[place] = forced
 
     def _reply(self, ids: list[int], window: Window | None) -> Reply:
+        ids = [token for token in ids if token != _NOTHING]
         end = next((i for i, token in enumerate(ids) if token in self.stops), None)
         return divide(self.tokenizer, ids[:end], end is not None, window)
+
+    def _limit(self, prompt: int) -> int:
+        """Return the most tokens of a reply to a prompt of so many tokens."""
+        limit = self.sampling.max_tokens
+        return limit if self.context is None else min(limit, self.context - prompt)
 
 
 def _rank(effort: str | None) -> int:

@@ -19,11 +19,11 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from z1.engines import Reply, Request
 from z1.engines.streaming import StreamingEngine
-from z1.engines.windows import Windows, divide
+from z1.engines.windows import Windows, check_fit, divide
 from z1.errors import InputError
 from z1.models import as_base, encode_prompt, load_tokenizer, pick_dtype, stop_tokens
 from z1.recipe import BaseModelSection, EffortPrompts, Sampling, ThinkingWindow
-from z1.window import Window, check_room
+from z1.window import Window
 
 PLUGINS = "vllm.logits_processors"  # vLLM's entry-point group
 _CPU_CACHE = 2**30  # bytes for keys and values, where a GPU gives all that is free
@@ -80,20 +80,11 @@ class VllmEngine(StreamingEngine):
     def _extra(self, window: Window | None, prompt: int) -> dict[str, Any] | None:
         """Return what the plug-in is to know of a request; see whether it fits the context."""
         context = self.llm.model_config.max_model_len
-        if prompt >= context:
-            raise InputError(
-                f"a prompt has {prompt} tokens, which leaves nothing of the model's context of "
-                f"{context}; leave out problems as long as that"
-            )
-        if window is None or self.windows.section is None:
+        section = self.windows.section
+        check_fit(prompt, context, window, section)
+        if window is None or section is None:
             return None
-        reserve = self.windows.section.reserve
-        try:
-            check_room(window, reserve, context - prompt)
-        except ValueError as error:
-            raise InputError(
-                f"{error}, which a prompt of {prompt} leaves of the model's context"
-            ) from error
+        reserve = section.reserve
         fields = {"budget": window.budget, "hint": list(window.hint), "reserve": reserve}
         return {"z1_window": {**fields, "delimiter": list(window.delimiter)}}
 

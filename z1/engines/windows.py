@@ -42,6 +42,25 @@ class Windows:
         return window
 
 
+def check_fit(
+    prompt: int, context: int, window: Window | None, section: ThinkingWindow | None
+) -> None:
+    """Raise InputError if a prompt of so many tokens leaves a model's context no room to answer."""
+    if prompt >= context:
+        raise InputError(
+            f"a prompt has {prompt} tokens, which leaves nothing of the model's context of "
+            f"{context}; leave out problems as long as that"
+        )
+    if window is None or section is None:
+        return
+    try:
+        check_room(window, section.reserve, context - prompt)
+    except ValueError as error:
+        raise InputError(
+            f"{error}, which a prompt of {prompt} leaves of the model's context"
+        ) from error
+
+
 def encode(tokenizer: Any, text: str) -> tuple[int, ...]:
     """Return the ids of a text that stands in the middle of a reply."""
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -16,5 +16,9 @@ MODELS = {
     "z1": "Z1",
 }
 """The models of a run, in the order of the report, and how people read their names."""
-METHODS = {"tops": ("base", "tag", "random", "tops", "iter-sft", "iter-dpo"), "z1": ("base", "z1")}
-"""The models that each method's pipeline tests."""
+METHODS: dict[str | None, tuple[str, ...]] = {
+    "tops": ("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
+    "z1": ("base", "z1"),
+    None: (),
+}
+"""The models that each method's pipeline tests; a trial of a model has no method."""

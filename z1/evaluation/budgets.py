@@ -13,7 +13,7 @@
     count is a few tokens kinder to this baseline than to the window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -44,6 +44,17 @@ BUDGETED = pl.Schema(_COLUMNS)
 """A verdict on a reply within a budget, with its model and method."""
 
 _CELL = ("model", "method", "budget")
+
+
+def list_curves(models: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the curves of some models as CURVES has them; of a baseline, window and truncation."""
+    names = list(dict.fromkeys(models))
+    known = {model for model, _ in CURVES}
+    found = {curve: text for curve, text in CURVES.items() if curve[0] in names}
+    for name in names:
+        if name not in known:
+            found |= {(name, "window"): name, (name, "truncation"): f"{name}, truncated"}
+    return found
 
 
 class TaggedEngine:
@@ -109,7 +120,8 @@ def summarise_budgets(replies: pl.DataFrame, problems: pl.DataFrame) -> list[dic
     for row in labelled.group_by(*_CELL, "difficulty").agg(_means()).iter_rows(named=True):
         cell = tuple(row.pop(name) for name in _CELL)
         strata.setdefault(cell, {})[row.pop("difficulty")] = row
-    places = {curve: place for place, curve in enumerate(CURVES)}
+    models = replies["model"].unique(maintain_order=True)
+    places = {curve: place for place, curve in enumerate(list_curves(models))}
     rows = replies.group_by(_CELL).agg(_means()).to_dicts()
     rows.sort(key=lambda row: (places[row["model"], row["method"]], row["budget"]))
     for row in rows:

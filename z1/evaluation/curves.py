@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from z1.evaluation.budgets import CURVES
+from z1.evaluation.budgets import list_curves
 from z1.evaluation.drawing import (
     COLOURS,
     MUTED,
@@ -48,14 +48,15 @@ def _draw(rows: Sequence[Row], size: tuple[int, int]) -> Any:
         left=46 / size[0], right=1 - (room + 8) / size[0], top=0.925, bottom=56 / size[1]
     )
     dress(axes)
+    names = list_curves(row["model"] for row in rows)
     curves = {
-        curve: [row for row in rows if (row["model"], row["method"]) == curve] for curve in CURVES
+        curve: [row for row in rows if (row["model"], row["method"]) == curve] for curve in names
     }
     ends = []
     for (model, method), points in curves.items():
         if not points:
             continue
-        colour = COLOURS[model]
+        colour = COLOURS.get(model, MUTED)
         axes.errorbar(
             [point["thinking_tokens"] for point in points],
             [100 * point["accuracy"] for point in points],
@@ -71,7 +72,7 @@ def _draw(rows: Sequence[Row], size: tuple[int, int]) -> Any:
         last = points[-1]
         strong = (model, method) == ("tops", "window")
         place = last["thinking_tokens"], 100 * last["accuracy"]
-        ends.append(End(*place, CURVES[model, method], colour, strong, ink=colour))
+        ends.append(End(*place, names[model, method], colour, strong, ink=colour))
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
     highest = max(100 * (row["accuracy"] + (row["accuracy_stderr"] or 0)) for row in rows)
@@ -87,7 +88,7 @@ def _draw(rows: Sequence[Row], size: tuple[int, int]) -> Any:
         [str(point["budget"]) for point in shown],
         _NUMBER_SIZE,
         [line for points in curves.values() for line in _segments(axes, points)],
-        [COLOURS[point["model"]] for point in shown],
+        [COLOURS.get(point["model"], MUTED) for point in shown],
     )
     label_ends(axes, ends, size, room)
     return figure

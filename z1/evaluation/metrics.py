@@ -92,9 +92,10 @@ def summarise(replies: pl.DataFrame, means: pl.DataFrame) -> list[dict[str, Any]
 
     # Efforts may be null, and the null of one table is to meet the null of another.
     table = whole.join(counts, on=CELL, nulls_equal=True).join(seeds, on=CELL, nulls_equal=True)
-    order = {name: place for place, name in enumerate(MODELS)}
+    names = [*MODELS, *replies["model"].unique(maintain_order=True)]
+    order = {name: place for place, name in enumerate(dict.fromkeys(names))}
     table = table.sort(
-        pl.col("model").replace_strict(order, default=len(order)),
+        pl.col("model").replace_strict(order),
         -pl.col("temperature"),
         "effort",
     )

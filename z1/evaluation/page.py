@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from z1.evaluation import MODELS, curves, plots
-from z1.evaluation.budgets import CURVES
+from z1.evaluation.budgets import list_curves
 from z1.evaluation.comparison import signed
 from z1.evaluation.drawing import NARROW, WIDE
 from z1.evaluation.report import finding, label, percent
@@ -48,7 +48,7 @@ def render_page(report: Mapping[str, Any]) -> str:
         rankings=effort_rankings(report),
         tradeoff=_both(functools.partial(plots.tradeoff, sampled)),
         difficulty=difficulty,
-        curves={curve: CURVES[curve] for curve in budget_cells(budgets)},
+        curves=list_curves(row["model"] for row in budgets),
         within=budget_cells(budgets),
         budgets=sorted({row["budget"] for row in budgets}),
         budget_curves=_both(functools.partial(curves.over_budgets, budgets)) if budgets else None,

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from z1.evaluation import METHODS, MODELS
-from z1.evaluation.budgets import BUDGETED, summarise_budgets
+from z1.evaluation.budgets import BUDGETED, list_curves, summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
 from z1.evaluation.reach import find_reach
@@ -97,8 +97,8 @@ def _count_rounds(
 def order_stages(records: Iterable[Record]) -> list[dict[str, Any]]:
     """Return every stage that the outputs come from, once each, parents before children.
 
-    Each has ``name`` (the step), ``stage``, ``seconds``, ``kept``, ``dropped``, ``reasons`` and
-    ``details``. Inputs that no stage made are left out.
+    Each has ``name`` (the step), ``stage``, ``seconds``, ``kept`` and ``dropped`` (both in what
+    ``unit`` says), ``reasons`` and ``details``. Inputs that no stage made are left out.
     """
     found: dict[str, dict[str, Any]] = {}
 
@@ -118,7 +118,8 @@ def order_stages(records: Iterable[Record]) -> list[dict[str, Any]]:
 def stage_entry(record: Record) -> dict[str, Any]:
     """Return what the report says of one stage."""
     fields = ("stage", "seconds", "kept", "dropped", "reasons", "details")
-    return {"name": record["step"], **{name: record[name] for name in fields}}
+    unit = {"unit": record.get("unit", "rows")}
+    return {"name": record["step"], **{name: record[name] for name in fields}, **unit}
 
 
 def selected_tokens(records: Mapping[str, Record]) -> dict[str, float]:
@@ -182,16 +183,18 @@ def _plain_answer(encoded: str) -> str:
 
 
 def write_remarks(
-    method: str, models: list[dict[str, Any]], temperature: float, max_tokens: int
+    method: str | None, models: list[dict[str, Any]], temperature: float, max_tokens: int
 ) -> list[str]:
     """Say what a careful reader should know before believing the figures."""
     sampled = [model for model in models if model["temperature"] == temperature]
     problems = max(model["problems"] for model in sampled)
     seeds = max(model["seeds"] for model in sampled)
+    own = {model["name"] for model in models} & set(MODELS)
+    untrained = " that no model of this run was trained on" if own else ""
     remarks = [
-        f"Every figure comes from {problems:,} problems that no model was trained on, answered "
-        f"with {seeds} sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where "
-        "temperature 0 is shown, once more.",
+        f"Every figure comes from {problems:,} problems{untrained}, answered with {seeds} "
+        f"sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where temperature 0 "
+        "is shown, once more.",
         "± is one standard error. The replies to a problem are averaged first and the error is "
         "taken over problems, so it covers other problems and other sampling seeds. Each model "
         "was trained once: it does not cover the chance in training.",
@@ -200,8 +203,7 @@ def write_remarks(
         remarks.append(
             "This is less than 500 problems and 3 seeds: take the figures as a trial, not a result."
         )
-    there = {model["name"] for model in models}
-    missing = [MODELS[name] for name in METHODS[method] if name not in there]
+    missing = [MODELS[name] for name in METHODS[method] if own and name not in own]
     if missing:
         remarks.append(f"Not part of this run: {', '.join(missing)}.")
     for model in sampled:
@@ -268,10 +270,35 @@ def print_table(report: Mapping[str, Any]) -> None:
                 f"{row['thinking_tokens']:,.1f}",
             )
         console.print(table)
+    if report["budgets"]:
+        console.print(_budget_table(report["budgets"]))
     for held in report["checks"]:
         # Plain text: a person's own run name may hold square brackets.
         mark = "holds      " if held["holds"] else "FALLS SHORT"
         console.print(f"{mark}  {held['text']}", markup=False, highlight=False)
+
+
+def _budget_table(rows: list[dict[str, Any]]) -> Any:
+    """Return the figures within budgets as a table, a row a budget."""
+    from rich.table import Table
+
+    table = Table(title=f"within budgets, greedily: {rows[0]['problems']} problems")
+    table.add_column("budget", justify="right")
+    curves = list_curves(row["model"] for row in rows)
+    cells = {(row["model"], row["method"], row["budget"]): row for row in rows}
+    for text in curves.values():
+        table.add_column(f"{text}\naccuracy (thinking tokens)", justify="right")
+    for budget in sorted({row["budget"] for row in rows}):
+        shown = [cells[(*curve, budget)] for curve in curves]
+        table.add_row(
+            f"{budget:,}",
+            *(
+                f"{percent(cell['accuracy'], cell['accuracy_stderr'])} "
+                f"({cell['thinking_tokens']:,.1f})"
+                for cell in shown
+            ),
+        )
+    return table
 
 
 def percent(share: float, stderr: float | None) -> str:

@@ -2,18 +2,20 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import polars as pl
 
+from z1.problems.benchmarks import read_benchmark
 from z1.problems.files import read_file
 from z1.problems.huggingface import read_huggingface
 from z1.problems.procedural import read_procedural
 from z1.problems.questions import read_questions
+from z1.problems.rows import ROWS
 from z1.problems.splits import divide, split_point
-from z1.recipe import Problems
+from z1.recipe import AnySource, Problems
 from z1.records import PROBLEM, normalise_prompt
 
 Reader = Callable[[Any, str], tuple[pl.DataFrame, Counter[str]]]
@@ -23,6 +25,7 @@ SOURCES: dict[str, Reader] = {
     "huggingface": read_huggingface,
     "questions": read_questions,
     "procedural": read_procedural,
+    "benchmark": read_benchmark,
 }
 """A reader takes a source of its kind and the source's key in the recipe; it returns the problems
 as ``rows.ROWS`` and how many were left out, by reason."""
@@ -31,17 +34,39 @@ as ``rows.ROWS`` and how many were left out, by reason."""
 def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
     """Read all sources and divide their problems; return those in a split, and what was left out.
 
-    The rows are Problem rows with three more columns: ``split``, the ``kind`` of source, and
-    ``where`` the problem stands, for messages. Prompts are distinct, and so are ids: a problem
-    without an id is named after its source and prompt, and where two sources use one id, the
-    later problem's gets a suffix from its prompt.
+    The rows are Problem rows with four more columns: ``split``, the ``kind`` of source, the bare
+    ``question``, and ``where`` the problem stands, for messages. Prompts are distinct, and so are
+    ids: a problem without an id is named after its source and prompt, and where two sources use
+    one id, the later problem's gets a suffix from its prompt.
 
     Raises InputError where a source is wrong.
     """
-    found: list[pl.DataFrame] = []
+    every, dropped = read_sources(section, section.sources, "problems.sources")
+    distinct = divide(every, section.splits, section.split_seed)
+    dropped["same prompt as another problem"] += len(every) - len(distinct)
+    divided = distinct.filter(pl.col("split").is_not_null())
+    dropped["outside all splits"] += len(distinct) - len(divided)
+    return _name(divided).select(*PROBLEM, "split", "kind", "question", "where"), +dropped
+
+
+def read_sources(
+    section: Problems, sources: Sequence[AnySource], key: str
+) -> tuple[pl.DataFrame, Counter[str]]:
+    """Read sources, ``key`` being that of their list; also return how many rows were left out.
+
+    ``section`` says how problems are divided, of which a source may take ``only`` a split.
+
+    Besides ``rows.ROWS`` the rows have the ``kind`` of source and ``pinned``, the split that it is
+    put into whole, or null. Raises InputError where a source is wrong.
+    """
+    found = [
+        pl.DataFrame(schema=ROWS).with_columns(
+            kind=pl.lit(None, pl.String), pinned=pl.lit(None, pl.String)
+        )
+    ]
     dropped: Counter[str] = Counter()
-    for number, source in enumerate(section.sources):
-        rows, left_out = SOURCES[source.kind](source, f"problems.sources.{number}")
+    for number, source in enumerate(sources):
+        rows, left_out = SOURCES[source.kind](source, f"{key}.{number}")
         dropped += left_out
         if source.count is not None:
             rows, beyond = _take(rows, source.count)
@@ -60,14 +85,10 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
                 pl.lit(source.kind).alias("kind"),
                 pl.lit(source.split, pl.String).alias("pinned"),
                 difficulty=pl.coalesce(pl.lit(source.difficulty, pl.String), "difficulty"),
+                question=pl.coalesce("question", "prompt"),
             )
         )
-    every = pl.concat(found)
-    distinct = divide(every, section.splits, section.split_seed)
-    dropped["same prompt as another problem"] += len(every) - len(distinct)
-    divided = distinct.filter(pl.col("split").is_not_null())
-    dropped["outside all splits"] += len(distinct) - len(divided)
-    return _name(divided).select(*PROBLEM, "split", "kind", "where"), +dropped
+    return pl.concat(found), dropped
 
 
 def _take(rows: pl.DataFrame, count: int) -> tuple[pl.DataFrame, int]:

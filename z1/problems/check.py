@@ -1,7 +1,8 @@
 """Whether reference answers pass their own verifiers.
 
 An answer that its verifier refuses would make every reply to the problem wrong, so it is
-found before anything is sampled: the answer is written as a reply and verified like one.
+found before anything is sampled: the answer is written as a reply and verified like one. Tests
+of a program are no reply; their verifier's ``check_reference`` says whether they can be run.
 """
 
 import json
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
 from z1.problems.files import read_problem_file
+from z1.problems.procedural import find_mistakes
 from z1.problems.rows import refuse
-from z1.verifiers import check_all
+from z1.recipe import ProceduralSource
+from z1.verifiers import check_all, load
+from z1.verifiers.reference import AnswerError
 
 
 def check_problems(
@@ -25,20 +30,25 @@ def check_problems(
     reference, which cannot fail; ``report`` hears how many are done.
     """
     problems = problems.filter(pl.col("verifier").is_not_null())
-    items = []
-    for verifier, text in problems.select("verifier", "answer").iter_rows():
+    reasons: list[str | None] = [None] * len(problems)
+    items, places = [], []
+    for place, (verifier, text) in enumerate(problems.select("verifier", "answer").iter_rows()):
         answer = json.loads(text)
-        items.append((verifier, answer, write_reply(verifier, answer)))
+        if hasattr(module := load(verifier), "check_reference"):
+            try:
+                module.check_reference(answer)
+            except AnswerError as error:
+                reasons[place] = str(error)
+        else:
+            items.append((verifier, answer, write_reply(verifier, answer)))
+            places.append(place)
     verdicts = check_all(items, report=lambda done: report(done, len(items)))
-    reasons = pl.Series(
-        "reason",
-        [
-            None if verdict.verdict == "right" else verdict.reason or verdict.verdict
-            for verdict in verdicts
-        ],
-        dtype=pl.String,
+    for place, verdict in zip(places, verdicts, strict=True):
+        if verdict.verdict != "right":
+            reasons[place] = verdict.reason or verdict.verdict
+    return problems.with_columns(pl.Series("reason", reasons, dtype=pl.String)).filter(
+        pl.col("reason").is_not_null()
     )
-    return problems.with_columns(reasons).filter(pl.col("reason").is_not_null())
 
 
 def check_file(path: Path) -> int:
@@ -49,6 +59,24 @@ def check_file(path: Path) -> int:
     problems = read_problem_file(path)
     refuse_failing(check_problems(problems))
     return len(problems)
+
+
+def find_source_mistakes(content: object) -> list[str]:
+    """Return what is wrong with the sources of a recipe's content beyond their form.
+
+    A source that is not even of the right form is passed over. Only procedural ones are looked at:
+    a file is read, and a dataset fetched, when the problems are gathered.
+    """
+    section = content.get("problems") if isinstance(content, dict) else None
+    sources = section.get("sources") if isinstance(section, dict) else None
+    found = []
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        try:
+            made = ProceduralSource.model_validate(source)
+        except ValidationError:
+            continue
+        found += find_mistakes(made, f"problems.sources.{number}")
+    return found
 
 
 def refuse_failing(failing: pl.DataFrame) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from z1.errors import InputError
-from z1.jsonl import read_objects
+from z1.jsonl import is_half_character, read_objects
 from z1.problems.rows import ROWS, refuse
 from z1.recipe import FileSource
 from z1.verifiers import VERIFIERS
@@ -78,7 +78,7 @@ def _read_row(content: Mapping[str, Any]) -> dict[str, str | None]:
         "difficulty": read_label(content, "difficulty"),
     }
     for field, text in row.items():
-        if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+        if text is not None and is_half_character(text):
             raise ValueError(f"{field} holds half of a surrogate pair, which is no character")
     return row
 

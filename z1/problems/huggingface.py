@@ -27,13 +27,15 @@ _NO_ANSWERS = {"proof", "notfound", "not found", "none", "nan"}
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
+    """A problem with verifier ``math``."""
+
     prompt: str
     answer: str
     difficulty: str | None = None
 
 
-class _LeftOutError(Exception):
+class LeftOutError(Exception):
     """A row is no problem with an answer; says why."""
 
 
@@ -45,15 +47,15 @@ def read_huggingface(source: HuggingFaceSource, key: str) -> tuple[pl.DataFrame,
     """
     if source.until_year is not None and source.columns != "aime":
         raise InputError(f"{key}.until_year: only a source with columns 'aime' has years")
-    adapter = _ADAPTERS[source.columns]
+    adapter = ADAPTERS[source.columns]
     rows: list[dict[str, str | None]] = []
     dropped: Counter[str] = Counter()
     for number, content in enumerate(load_rows(source, key), start=1):
         try:
             found = adapter(content)
             if source.until_year is not None and _year(content, key) > source.until_year:
-                raise _LeftOutError(f"later than {source.until_year}")
-        except _LeftOutError as reason:
+                raise LeftOutError(f"later than {source.until_year}")
+        except LeftOutError as reason:
             dropped[str(reason)] += 1
             continue
         except KeyError as missing:
@@ -96,33 +98,33 @@ def load_rows(source: HubSource, key: str) -> Any:
         ) from error
 
 
-def _numina(row: Mapping[str, Any]) -> _Found:
+def _numina(row: Mapping[str, Any]) -> Found:
     for column in ("problem_is_valid", "solution_is_valid"):
         if row.get(column, "Yes") != "Yes":
-            raise _LeftOutError("marked as faulty by the dataset's authors")
-    return _Found(_prompt(row["problem"]), _answer_or_box(row), _text(row.get("source")) or None)
+            raise LeftOutError("marked as faulty by the dataset's authors")
+    return Found(_prompt(row["problem"]), _answer_or_box(row), _text(row.get("source")) or None)
 
 
-def _gsm8k(row: Mapping[str, Any]) -> _Found:
+def _gsm8k(row: Mapping[str, Any]) -> Found:
     prompt = _prompt(row["question"])
     _, mark, answer = _text(row["answer"]).rpartition("####")
     if not mark:
-        raise _LeftOutError("without an answer")
-    return _Found(prompt, _usable(re.sub(r"(?<=\d),(?=\d{3})", "", answer).strip()))
+        raise LeftOutError("without an answer")
+    return Found(prompt, _usable(re.sub(r"(?<=\d),(?=\d{3})", "", answer).strip()))
 
 
-def _math(row: Mapping[str, Any]) -> _Found:
+def _math(row: Mapping[str, Any]) -> Found:
     level = re.search(r"\d+", _text(row.get("level")))
     difficulty = f"Level {level.group()}" if level else None
-    return _Found(_prompt(row["problem"]), _answer_or_box(row), difficulty)
+    return Found(_prompt(row["problem"]), _answer_or_box(row), difficulty)
 
 
-def _aime(row: Mapping[str, Any]) -> _Found:
+def _aime(row: Mapping[str, Any]) -> Found:
     columns = {name.casefold(): value for name, value in row.items()}
     prompt = columns["problem"] if "problem" in columns else columns["question"]
     answer = _usable(_text(columns["answer"]))
     # The answers are printed with three digits, models write them as numbers.
-    return _Found(_prompt(prompt), answer.lstrip("0") or "0" if answer.isdecimal() else answer)
+    return Found(_prompt(prompt), answer.lstrip("0") or "0" if answer.isdecimal() else answer)
 
 
 def _year(row: Mapping[str, Any], key: str) -> int:
@@ -134,12 +136,14 @@ def _year(row: Mapping[str, Any], key: str) -> int:
     raise InputError(f"{key}.until_year: a problem names no year in column year, id or url")
 
 
-_ADAPTERS: dict[str, Callable[[Mapping[str, Any]], _Found]] = {
+ADAPTERS: dict[str, Callable[[Mapping[str, Any]], Found]] = {
     "numina": _numina,
     "gsm8k": _gsm8k,
     "math": _math,
     "aime": _aime,
 }
+"""What turns a row into a problem, by the set of columns; raises KeyError where one is missing and
+LeftOutError for a row without an answer."""
 
 
 def _answer_or_box(row: Mapping[str, Any]) -> str:
@@ -147,20 +151,20 @@ def _answer_or_box(row: Mapping[str, Any]) -> str:
         return _usable(_text(row["answer"]))
     box = last_box(_text(row["solution"]))
     if box is None:
-        raise _LeftOutError("without an answer")
+        raise LeftOutError("without an answer")
     return _usable(box)
 
 
 def _usable(answer: str) -> str:
     if not answer or answer.casefold() in _NO_ANSWERS:
-        raise _LeftOutError("without an answer")
+        raise LeftOutError("without an answer")
     return answer
 
 
 def _prompt(value: object) -> str:
     prompt = _text(value)
     if not prompt:
-        raise _LeftOutError("without a prompt")
+        raise LeftOutError("without a prompt")
     return prompt
 
 

@@ -12,6 +12,7 @@ ROWS = pl.Schema(
         "verifier": pl.String,
         "difficulty": pl.String,
         "source": pl.String,
+        "question": pl.String,  # the prompt without its instructions, or null
         "where": pl.String,  # what a message calls the row, such as "sums.jsonl, line 7"
     }
 )

@@ -37,6 +37,8 @@ class Rule:
     """What to change where nothing is kept; ``{min_gap}`` stands for the recipe's value."""
     pairs: bool = False
     """Whether it makes pairs; else examples."""
+    unit: str = "problems"
+    """What it takes or leaves, whole ``problems`` or single ``replies``."""
 
 
 def first_of_each(replies: pl.LazyFrame, *keys: str, longest: bool = False) -> pl.LazyFrame:

@@ -37,4 +37,6 @@ def choose(pool: pl.LazyFrame, options: Selection, seed: int) -> pl.LazyFrame:
     )
 
 
-RULE = Rule(choose, advice="raise select.tokens above the length of the first reply")
+RULE = Rule(
+    choose, advice="raise select.tokens above the length of the first reply", unit="replies"
+)

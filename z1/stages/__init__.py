@@ -7,7 +7,8 @@ command line, the KFP components and ``dvc.yaml`` all call ``run_stage`` and not
 An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, so an earlier
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
 the output depends on: the recipe's section, the inputs' keys, the options and the source of
-the code. A whole output with the same key is not made again; a partial one is gone on with.
+the code. A whole output with the same key is not made again, unless one of its files is gone or of
+another size; a partial one is gone on with.
 """
 
 import ast
@@ -17,7 +18,7 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,14 @@ class Metrics:
     """What a stage says of its work."""
 
     kept: int
-    """Rows (or training examples, or evaluated replies) in the output."""
+    """How many of what ``unit`` says the output holds."""
     dropped: Mapping[str, int]
-    """Rows left out, by reason."""
+    """How many of the same are left out, by reason."""
     details: Mapping[str, Any]
     """Whatever else the report shows of this stage; JSON."""
+    unit: str = "rows"
+    """What is counted: ``problems``, ``replies``, ``examples`` or ``pairs``. A stage that takes or
+    leaves whole problems counts problems, however many rows it writes of each."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Work:
     """Where to write; holds an earlier attempt's files if that one was cut off."""
     step: str
     """Name of the step, for progress."""
+    earlier: Path | None = None
+    """The step's whole output of an earlier run, which this one will replace."""
 
     def report(self, done: int, total: int) -> None:
         """Say how far the work is."""
@@ -82,7 +88,8 @@ def run_stage(
 
     ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
     the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
-    finished), ``kept``, ``dropped``, ``reasons``, ``details`` and ``parents``, the inputs' records.
+    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``files`` (the bytes of
+    each) and ``parents``, the inputs' records without their files.
 
     Raises InputError if the section, an input or what is in it is wrong.
     """
@@ -91,24 +98,29 @@ def run_stage(
     check_given(stage, section, chosen, inputs, options)
     partial = output.with_name(f"{output.name}.partial")
     check_output(output, partial, (RECORD, _MARKER), inputs)
-    parents = {name: read_record(path) for name, path in inputs.items()}
+    parents = {
+        name: {field: value for field, value in read_record(path).items() if field != "files"}
+        for name, path in inputs.items()
+    }
     names = (*_uses(stage), *chosen.uses())
-    uses = {name: _plain(getattr(recipe, name)) for name in names}
+    uses = {name: getattr(recipe, name) for name in names}
     dependencies = {
         "stage": stage,
-        "section": _plain(chosen),
+        "section": chosen,
         "uses": uses,
         "inputs": {name: record["key"] for name, record in parents.items()},
         "options": options,
         "code": code_digest(f"z1.stages.{stage}"),
     }
-    key = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
+    key = make_key(dependencies)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"output {output}: {error}") from error
     with _locked(output.with_name(f".{output.name}.lock")):
-        if (output / RECORD).is_file() and (found := read_record(output))["key"] == key:
+        found = read_record(output) if (output / RECORD).is_file() else None
+        whole = found is not None and _has_all(output, found)
+        if found is not None and whole and found["key"] == key:
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER
@@ -116,7 +128,8 @@ def run_stage(
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             write_bytes(marker, key.encode())
-        work = Work(recipe, chosen, dict(inputs), options, partial, output.name)
+        earlier = output if whole else None
+        work = Work(recipe, chosen, dict(inputs), options, partial, output.name, earlier)
         started = time.monotonic()
         metrics: Metrics = importlib.import_module(f"z1.stages.{stage}").run(work)
         record = {
@@ -126,8 +139,10 @@ def run_stage(
             "seconds": round(time.monotonic() - started, 2),
             "kept": int(metrics.kept),
             "dropped": int(sum(metrics.dropped.values())),
+            "unit": metrics.unit,
             "reasons": dict(metrics.dropped),
             "details": dict(metrics.details),
+            "files": _sizes(partial),
             "parents": list(parents.values()),
         }
         write_bytes(partial / RECORD, json.dumps(record, indent=1).encode())
@@ -136,6 +151,28 @@ def run_stage(
             shutil.rmtree(output)
         partial.rename(output)
     return record
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the bytes of each file in a folder, hidden ones apart, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def _has_all(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Tell whether the files of a finished output are still there, by their sizes alone.
+
+    To read weights through at each start would take minutes.
+    """
+    try:
+        return all(
+            (folder / name).stat().st_size == size for name, size in record.get("files", {}).items()
+        )
+    except OSError:
+        return False
 
 
 def _uses(stage: str) -> tuple[str, ...]:
@@ -165,13 +202,26 @@ def find_section(recipe: Recipe, key: str) -> Any:
 def read_record(folder: Path) -> dict[str, Any]:
     """Return the record of a stage's output, or a bare one with a key for any other path.
 
-    Raises InputError if nothing is there.
+    Raises InputError if nothing is there, or no record that a stage has written.
     """
+    path = folder / RECORD
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        if not {"key", "step", "parents"} <= set(record):
+            raise ValueError("it lacks what a stage writes")
     except (FileNotFoundError, NotADirectoryError):
         return {"key": fingerprint(folder), "step": folder.name, "parents": []}
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: broken ({error}); remove the folder {folder}, and what made it makes it again"
+        ) from error
     return record
+
+
+def make_key(dependencies: Mapping[str, Any]) -> str:
+    """Return a digest of values, sections of the recipe and files, by what is in them."""
+    text = json.dumps(_plain(dict(dependencies)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fingerprint(path: Path) -> str:
@@ -191,13 +241,16 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def code_digest(module: str) -> str:
+def code_digest(module: str, without: Collection[str] = ()) -> str:
     """Return a digest of the source of a z1 module and of all in z1 that it imports.
 
-    A room counts whole: its files are found by name at run time as well as by import.
+    A room counts whole: its files are found by name at run time as well as by import. Files named
+    in ``without``, such as ``evaluation/page.py``, do not count.
     """
     digest = hashlib.sha256()
     for path in sorted(_closure(module)):
+        if path.relative_to(_PACKAGE).as_posix() in without:
+            continue
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

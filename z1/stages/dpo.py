@@ -28,4 +28,4 @@ def run(work: Work) -> Metrics:
         model, tokenizer, rows, work.section, work.output, work.recipe.seed, work.report
     )
     save_model(trained.pop("model"), tokenizer, work.output, expects_effort(start))
-    return Metrics(len(rows), {"longer than max_length": too_long}, trained)
+    return Metrics(len(rows), {"longer than max_length": too_long}, trained, "pairs")

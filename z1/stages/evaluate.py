@@ -1,20 +1,27 @@
 """Test every model on the evaluation problems, and write the report of the run.
 
 Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft``,
-``iter-dpo`` and ``z1``; ``base`` is the recipe's own model unless it is given. With budgets in the
-recipe, ``tops`` is tested over them too, and so are ``tops-stop`` and ``tops-tags``; of the Z1
-pipeline ``z1`` and the base. The output holds
+``iter-dpo`` and ``z1``; ``base`` is the recipe's own model unless it is given, and the recipe's
+baselines are tested too. With budgets in the recipe, ``tops`` and the baselines are tested over
+them, and so are ``tops-stop`` and ``tops-tags``; of the Z1 pipeline ``z1``, the base and the
+baselines. The output holds
 ``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
 (columns ``z1.evaluation.budgets.BUDGETED``); ``report.json`` and ``report.html``. Whatever of it
 an earlier attempt left is gone on with.
+
+``sampled.json`` has a key for each table of verdicts, made of all that its replies depend on. A
+later evaluation takes over the replies and verdicts of an earlier one under the same key: one new
+model, or another drawing of the report, samples nothing else again.
 """
 
 import json
 import time
+from collections.abc import Mapping
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -23,14 +30,14 @@ from z1.efforts import expects_effort
 from z1.engines import Engine, build_requests, open_engine, sample_parts
 from z1.errors import InputError
 from z1.evaluation import MODELS
-from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, truncate
+from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, list_curves, truncate
 from z1.evaluation.counting import recount
 from z1.evaluation.judge import ask_judge
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
 from z1.models import load_tokenizer
-from z1.recipe import BaseModelSection, Evaluation
+from z1.recipe import Baseline, BaseModelSection, Evaluation, Sampling, ThinkingWindow
 from z1.records import (
     EFFORTS,
     PROBLEM,
@@ -42,13 +49,38 @@ from z1.records import (
     write_part,
 )
 from z1.rounds import CHECKABLE
-from z1.stages import Metrics, Work, read_record
+from z1.stages import Metrics, Work, code_digest, make_key, read_record
 from z1.verifiers import verify_frame
+from z1.verifiers.sandbox import Settings
 
-USES = ("name", "method", "seed", "model")
+USES = ("name", "method", "seed", "model", "verify")
 
-Model = str | BaseModelSection
-"""What an engine opens."""
+SAMPLED = "sampled.json"
+REPORT_ONLY = (
+    "rounds.py",
+    *(
+        f"evaluation/{name}"
+        for name in (
+            "answers.py",
+            "bootstrap.py",
+            "comparison.py",
+            "counting.py",
+            "curves.py",
+            "drawing.py",
+            "judge.py",
+            "page.py",
+            "plots.py",
+            "reach.py",
+            "report.html.j2",
+            "report.py",
+            "scaling.py",
+        )
+    ),
+)
+"""Source files that replies and verdicts do not depend on; what is not listed counts."""
+
+Model = str | BaseModelSection | Baseline
+"""A model's folder, or what the recipe says of it."""
 
 
 class Cell(NamedTuple):
@@ -87,6 +119,10 @@ def run(work: Work) -> Metrics:
         sum(cell.samples for cells in plan.values() for cell in cells)
         + len(budgeted) * len(set(section.budgets))
     )
+    keys = _make_keys(work, models, budgeted)
+    cells_of = {name: [cell.folder() for cell in cells] for name, cells in plan.items()}
+    cells_of |= {f"budgets/{name}": [f"{name}-budgets"] for name in budgeted}
+    _take_over(work, keys, cells_of)
     done, tables = 0, []
     for name, cells in plan.items():
         verdicts = work.output / "verdicts" / f"{name}.parquet"
@@ -107,6 +143,7 @@ def run(work: Work) -> Metrics:
         work.report(done, total)
         within.extend(scan(verdicts, BUDGETED).collect())
 
+    write_bytes(work.output / SAMPLED, json.dumps(keys, indent=1).encode())
     if section.tokenizer is not None:
         tokenizer = load_tokenizer(section.tokenizer)
         replies, within = recount(replies, tokenizer), recount(within, tokenizer)
@@ -123,6 +160,7 @@ def run(work: Work) -> Metrics:
         "seconds": round(time.monotonic() - started, 2),
         "kept": total,
         "dropped": 0,
+        "unit": "replies",
         "reasons": {},
         "details": {
             "problems": problems.height,
@@ -133,7 +171,50 @@ def run(work: Work) -> Metrics:
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(work.output / "report.json", text.encode())
     write_bytes(work.output / "report.html", render_page(report).encode())
-    return Metrics(kept=total, dropped={}, details=own["details"])
+    return Metrics(kept=total, dropped={}, details=own["details"], unit=own["unit"])
+
+
+def _make_keys(
+    work: Work, models: Mapping[str, Model], budgeted: Mapping[str, Model]
+) -> dict[str, str]:
+    """Return a key of all that replies and verdicts depend on, by their table's name."""
+    fields = {name: getattr(work.section, name) for name in Evaluation.model_fields}
+    for name in ("resamples", "tokenizer", "rounds", "judge", "reach"):  # of the report alone
+        del fields[name]
+    del fields["baselines"]  # each stands in the key of its own replies
+    plain = {name: fields[name] for name in fields if name != "budgets"}
+    shared = {
+        "problems": read_record(work.inputs["problems"])["key"],
+        "code": code_digest("z1.stages.evaluate", REPORT_ONLY),
+    }
+
+    def key(model: Model, **more: Any) -> str:
+        made = read_record(Path(model))["key"] if isinstance(model, str) else model
+        return make_key({"model": made, **shared, **more})
+
+    keys = {name: key(model, name=name, section=plain) for name, model in models.items()}
+    for name, model in budgeted.items():
+        window = {"window": work.recipe.window, "closing": _closing_tag(work, name)}
+        keys[f"budgets/{name}"] = key(model, name=name, section=fields, **window)
+    return keys
+
+
+def _take_over(work: Work, keys: Mapping[str, str], cells: Mapping[str, list[str]]) -> None:
+    """Copy what an earlier evaluation sampled and verified under the same keys."""
+    record = work.earlier and work.earlier / SAMPLED
+    if not record or not record.is_file():
+        return
+    assert work.earlier is not None
+    before = json.loads(record.read_bytes())
+    for table, key in keys.items():
+        verdicts = Path("verdicts", f"{table}.parquet")
+        if before.get(table) != key or (work.output / verdicts).is_file():
+            continue
+        folders = [work.earlier / "replies" / cell for cell in cells[table]]
+        parts = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
+        # The verdicts last: they tell that all replies are there.
+        for path in [*(part.relative_to(work.earlier) for part in parts), verdicts]:
+            write_bytes(work.output / path, (work.earlier / path).read_bytes())
 
 
 def find_models(work: Work) -> dict[str, Model]:
@@ -148,8 +229,9 @@ def find_models(work: Work) -> dict[str, Model]:
             f"input {unknown[0]!r}: evaluate knows no such model; it tests {', '.join(known)}"
         )
     given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
-    given.setdefault("base", work.recipe.model)
-    return {name: given[name] for name in MODELS if name in given}
+    if work.recipe.model is not None:  # a trial of a model has no base
+        given.setdefault("base", work.recipe.model)
+    return {name: given[name] for name in MODELS if name in given} | _baselines(work)
 
 
 def find_budgeted(work: Work) -> dict[str, Model]:
@@ -159,12 +241,17 @@ def find_budgeted(work: Work) -> dict[str, Model]:
     given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
     if work.recipe.method == "z1":
         given.setdefault("base", work.recipe.model)
-    return {name: given[name] for name, _ in CURVES if name in given}
+    return {name: given[name] for name, _ in CURVES if name in given} | _baselines(work)
+
+
+def _baselines(work: Work) -> dict[str, Model]:
+    return {baseline.name: baseline for baseline in work.section.baselines}
 
 
 def list_cells(name: str, model: Model, section: Evaluation) -> list[Cell]:
     """Return how a model is sampled: every effort it knows, at every seed, and greedily."""
-    asked = isinstance(model, str) and expects_effort(model)
+    path = model.model if isinstance(model, Baseline) else model
+    asked = isinstance(path, str) and expects_effort(path)
     efforts: tuple[str | None, ...] = EFFORTS if asked else (None,)
     sampling = section.sampling
     ways: list[tuple[float, int, int]] = []
@@ -182,13 +269,23 @@ def _sample(
     section: Evaluation = work.section
     for temperature, group in groupby(cells, key=lambda cell: cell.temperature):
         sampling = section.sampling.model_copy(update={"temperature": temperature})
-        engine = open_engine(sampling, model)
+        engine = _open(sampling, model)
         for cell in group:
             requests = build_requests(problems, [cell.effort], cell.samples)
             folder = work.output / "replies" / cell.folder()
             report = partial(_report_from, work, done, total)
             sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
             done += requests.height
+
+
+def _open(sampling: Sampling, model: Model, window: ThinkingWindow | None = None) -> Engine:
+    if isinstance(model, Baseline):
+        if model.endpoint is not None:
+            answering = {"engine": "endpoint", "endpoint": model.endpoint}
+            sampling = sampling.model_copy(update=answering)
+        served = model.endpoint and model.endpoint.served_model
+        model = model.model or served or model.name
+    return open_engine(sampling, model, window=window)
 
 
 def _report_from(work: Work, before: int, total: int, done: int, _: int) -> None:
@@ -215,9 +312,10 @@ def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFra
         },
         schema_overrides={"place": pl.Int32},
     )
-    verified: pl.DataFrame = verify_frame(pl.concat(parts).collect(), problems).select(
-        VERIFIED.names()
-    )
+    running = Settings.of(work.recipe.verify)
+    verified: pl.DataFrame = verify_frame(
+        pl.concat(parts).collect(), problems, running=running
+    ).select(VERIFIED.names())
     return (
         verified.with_columns(place=pl.col("sample") // width, sample=pl.col("sample") % width)
         .join(places, on="place", how="left")
@@ -234,8 +332,9 @@ def _sample_budgets(
     window, closing = work.recipe.window, _closing_tag(work, name)
     if closing is not None:
         window = window.model_copy(update={"hint": closing, "delimiter": closing})
-    engine: Engine = open_engine(sampling, model, window=window)
+    engine = _open(sampling, model, window)
     if closing is not None:
+        assert isinstance(model, str)  # one of the run's own
         engine = TaggedEngine(engine, load_tokenizer(model), closing)
     budgets = pl.DataFrame({"budget": sorted(set(section.budgets))}, schema={"budget": pl.Int32})
     requests = budgets.join(build_requests(problems, [None], samples=1), how="cross")
@@ -261,9 +360,9 @@ def _verify_budgets(work: Work, name: str, problems: pl.DataFrame) -> pl.DataFra
         (truncate(sampled) if method == "truncation" else sampled).with_columns(
             model=pl.lit(name), method=pl.lit(method)
         )
-        for model, method in CURVES
-        if model == name
+        for _, method in list_curves([name])
     ]
     replies = pl.concat(tables)
-    verdicts = verify_frame(replies, problems).select("verdict", "reason")
+    running = Settings.of(work.recipe.verify)
+    verdicts = verify_frame(replies, problems, running=running).select("verdict", "reason")
     return replies.hstack(verdicts)

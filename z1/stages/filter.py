@@ -19,8 +19,9 @@ from z1.records import PROBLEM, TRAJECTORY, VERDICT, VERIFIED, scan, write_part
 from z1.selection.loops import loops
 from z1.stages import Metrics, Work
 from z1.verifiers import verify_frame
+from z1.verifiers.sandbox import Settings
 
-USES = ()
+USES = ("verify",)
 CUT, EMPTY, LOOPS = "cut at the token limit", "empty", "repeats itself"
 WRONG, FAILED = "not right", "could not be verified"
 _TAGS = re.compile(r"</?think(?:ing)?>[ \t]*\n?")
@@ -55,7 +56,7 @@ def run(work: Work) -> Metrics:
         tokens.max().alias("most_tokens"),
     ]
     details = scan(work.output, VERIFIED).select(*figures).collect().row(0, named=True)
-    return Metrics(total - dropped.total(), dict(sorted(dropped.items())), details)
+    return Metrics(total - dropped.total(), dict(sorted(dropped.items())), details, "replies")
 
 
 _REASONS = pl.Schema({"reason": pl.String, "replies": pl.Int64})
@@ -75,7 +76,7 @@ def _filter(
         pl.Series("text", texts, pl.String), pl.Series("reason", reasons, pl.String)
     )
     if work.section.verify:
-        marked = _verify(marked, problems, partial(_report, work, done, total))
+        marked = _verify(work, marked, problems, partial(_report, work, done, total))
     else:
         marked = marked.with_columns(verdict=pl.lit(None, VERDICT))
     left = marked.filter(pl.col("reason").is_null()).select(VERIFIED.names())
@@ -83,7 +84,7 @@ def _filter(
 
 
 def _verify(
-    marked: pl.DataFrame, problems: pl.DataFrame, report: Callable[[int], None]
+    work: Work, marked: pl.DataFrame, problems: pl.DataFrame, report: Callable[[int], None]
 ) -> pl.DataFrame:
     """Verify the replies without a ``reason`` to be dropped; give one to those not right."""
     checkable = problems.filter(pl.col("verifier").is_not_null())["id"].implode()
@@ -97,7 +98,9 @@ def _verify(
         .when(pl.col("verdict") == "wrong")
         .then(pl.lit(WRONG))
     )
-    verified = verify_frame(marked.filter(asked), problems, report).with_columns(reason=why)
+    running = Settings.of(work.recipe.verify)
+    verified = verify_frame(marked.filter(asked), problems, report, running)
+    verified = verified.with_columns(reason=why)
     return pl.concat([verified, others.select(VERIFIED.names())])
 
 

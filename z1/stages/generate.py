@@ -44,7 +44,10 @@ def run(work: Work) -> Metrics:
         .collect()
     )
     return Metrics(
-        kept=int(summary["replies"].sum()), dropped=dropped, details={"efforts": summary.to_dicts()}
+        kept=int(summary["replies"].sum()),
+        dropped=dropped,
+        details={"efforts": summary.to_dicts()},
+        unit="replies",
     )
 
 

@@ -65,7 +65,8 @@ def run(work: Work) -> Metrics:
         right = scan(work.inputs["replies"], VERIFIED).filter(pl.col("verdict") == "right")
         problems = scan(work.inputs["problems"], PROBLEM).collect()
         details["rounds"] = count_rounds(right.collect(), problems)
-    return Metrics(kept=len(rows), dropped=dropped, details=details)
+    kept = details["problems_kept"] if rule.unit == "problems" else len(rows)
+    return Metrics(kept, dropped, details, rule.unit)
 
 
 def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:
@@ -166,6 +167,7 @@ def _details(rows: pl.DataFrame, table: _Table, seen: int) -> Mapping[str, Any]:
     details = {
         "problems_seen": seen,
         "problems_kept": rows["problem"].n_unique(),
+        "rows": len(rows),
         "mean_tokens": rows["thinking_tokens"].mean(),
         "mean_tokens_by_difficulty": {
             str(label or "none"): mean for label, mean in difficulties.iter_rows()

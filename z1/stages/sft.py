@@ -12,7 +12,7 @@ from z1.efforts import without_efforts
 from z1.errors import InputError
 from z1.models import load_model, load_tokenizer
 from z1.records import EXAMPLE, PROBLEM, scan
-from z1.rounds import judge_rounds
+from z1.rounds import CHECKABLE, judge_rounds
 from z1.stages import Metrics, Work
 from z1.training.rows import Divide, sft_rows, show_loss_mask, whole
 from z1.training.trainers import save_model, train_sft
@@ -61,7 +61,7 @@ def run(work: Work) -> Metrics:
     save_model(trained.pop("model"), tokenizer, work.output, efforts)
     counted = "rounds" if work.section.mask_wrong_rounds else "replies"
     details = trained | ({counted: dict(counts)} if counts else {})
-    return Metrics(len(rows), {"longer than max_length": too_long}, details)
+    return Metrics(len(rows), {"longer than max_length": too_long}, details, "examples")
 
 
 def _read_answers(work: Work, examples: pl.DataFrame) -> dict[str, str | None]:
@@ -77,7 +77,7 @@ def _judge_rounds(
     work: Work, examples: pl.DataFrame
 ) -> dict[tuple[str, str], list[tuple[str, bool]]]:
     """Return the rounds of each problem's text. Raises InputError if none can be checked."""
-    known = _read_problems(work, examples).filter(pl.col("verifier").is_not_null())
+    known = _read_problems(work, examples).filter(pl.col("verifier").is_in(CHECKABLE))
     references = {
         name: (verifier, answer)
         for name, verifier, answer in known.select("id", "verifier", "answer").iter_rows()

@@ -12,26 +12,39 @@ import polars as pl
 from z1.records import PROBLEM, TRAJECTORY, VERIFIED, scan, write_part
 from z1.stages import Metrics, Work
 from z1.verifiers import verify_frame
+from z1.verifiers.sandbox import Settings
+from z1.verifiers.sandbox.backends import choose
 
-USES = ()
+USES = ("verify",)
 _REASONS_SHOWN = 5
 
 
 def run(work: Work) -> Metrics:
-    """Verify the replies. Raises InputError if a reply's problem is missing."""
+    """Verify the replies.
+
+    Raises InputError if a reply's problem is missing, or programs cannot be run here as the recipe
+    demands.
+    """
     problems = scan(work.inputs["problems"], PROBLEM).collect()
     folder = work.inputs["replies"]
     total = scan(folder, TRAJECTORY).select(pl.len()).collect().item()
+    running = Settings.of(work.recipe.verify)
+    sandbox = {}
+    if "code" in problems["verifier"]:
+        running = running._replace(isolation=choose(running.isolation))
+        sandbox = {"sandbox": running.isolation}
     done = 0
     for part in sorted(folder.glob("*.parquet")):
         replies = scan(part, TRAJECTORY).collect()
         written = work.output / part.name
         if not written.is_file():
-            verified = verify_frame(replies, problems, partial(_report, work, done, total))
+            report = partial(_report, work, done, total)
+            verified = verify_frame(replies, problems, report, running)
             write_part(verified, written, VERIFIED)
         done += len(replies)
         work.report(done, total)
-    return Metrics(kept=total, dropped={}, details=_details(scan(work.output, VERIFIED)))
+    details = {**_details(scan(work.output, VERIFIED)), **sandbox}
+    return Metrics(kept=total, dropped={}, details=details, unit="replies")
 
 
 def _report(work: Work, before: int, total: int, count: int) -> None:

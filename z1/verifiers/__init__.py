@@ -1,8 +1,8 @@
 """Verifiers: is the final answer of a reply the reference answer?
 
 A verifier is a module with ``check(answer, text) -> str | None``: None if the reply is right,
-else why it is wrong. What it raises becomes the verdict ``error``. To add one, write its module
-and name it below.
+else why it is wrong; one with more to say returns a whole ``Verdict``. What it raises becomes the
+verdict ``error``. To add one, write its module and name it below.
 """
 
 import importlib
@@ -16,23 +16,38 @@ from z1.errors import InputError
 if TYPE_CHECKING:
     import polars as pl
 
+    from z1.verifiers.sandbox import Settings
+
 VERIFIERS = {
     "math": "z1.verifiers.math",
     "choice": "z1.verifiers.choice",
     "exact": "z1.verifiers.exact",
     "procedural": "z1.verifiers.procedural",
+    "code": "z1.verifiers.code",
 }
 TIME_LIMIT = 10.0
 """Seconds of computing after which a verifier is stopped."""
 
 
-class Verdict(NamedTuple):
-    """What a verifier found."""
-
+class _Found(NamedTuple):
     verdict: str
     """``right``, ``wrong`` (also: no answer) or ``error`` (the verifier or reference failed)."""
     reason: str | None
     """Why; None if right."""
+
+
+class Verdict(_Found):
+    """What a verifier found: a pair of verdict and reason, with details aside."""
+
+    details: dict[str, Any] | None
+    """What else there is to say, of some verifiers; see ``z1.verifiers.code``."""
+
+    def __new__(
+        cls, verdict: str, reason: str | None, details: dict[str, Any] | None = None
+    ) -> "Verdict":
+        found = super().__new__(cls, verdict, reason)
+        found.details = details
+        return found
 
 
 def load(verifier: str) -> ModuleType:
@@ -49,41 +64,56 @@ def check(verifier: str, answer: Any, text: str) -> Verdict:
     """
     module = load(verifier)
     try:
-        reason: str | None = module.check(answer, text)
+        found: str | Verdict | None = module.check(answer, text)
+    except InputError:
+        raise
     except Exception as error:  # whatever fails in a verifier is its verdict, not the run's end
         named = str(error) if type(error).__name__ == "AnswerError" else repr(error)
         return Verdict("error", named[:500])
-    return Verdict("right" if reason is None else "wrong", reason)
+    if isinstance(found, Verdict):
+        return found
+    return Verdict("right" if found is None else "wrong", found)
 
 
 def check_all(
     items: Sequence[tuple[str, Any, str]],
     limit: float = TIME_LIMIT,
     report: Callable[[int], None] | None = None,
+    running: "Settings | None" = None,
 ) -> list[Verdict]:
     """Check replies on all cores; return their verdicts in the order of the items.
 
     An item is (verifier, reference answer decoded from JSON, text of the reply). One that takes
     more than ``limit`` seconds of computing is stopped and gets the verdict ``error``.
-    ``report`` is told how many items are done, from any thread.
+    ``report`` is told how many items are done, from any thread; ``running`` says how programs are
+    run, which have limits of their own.
 
-    Raises InputError if an item names a verifier that there is not.
+    Raises InputError if an item names a verifier that there is not, or holds a program and programs
+    cannot be run here as ``running`` demands.
     """
     from z1.verifiers import pool
+    from z1.verifiers.sandbox import Settings
 
-    for verifier in {item[0] for item in items}:
+    named = {item[0] for item in items}
+    for verifier in named:
         load(verifier)
-    return [Verdict(*result) for result in pool.run(items, limit, report)]
+    running = running or Settings()
+    if "code" in named:
+        from z1.verifiers.sandbox.backends import choose
+
+        running = running._replace(isolation=choose(running.isolation))
+    return [Verdict(*result) for result in pool.run(items, limit, report, running)]
 
 
 def verify_frame(
     replies: "pl.DataFrame",
     problems: "pl.DataFrame",
     report: Callable[[int], None] | None = None,
+    running: "Settings | None" = None,
 ) -> "pl.DataFrame":
     """Check a table of replies (TRAJECTORY) to problems (PROBLEM); return it as VERIFIED.
 
-    Raises InputError if a reply's problem is not among the problems, or names no verifier.
+    Raises InputError if a reply's problem is not among the problems, or as ``check_all`` does.
     """
     import polars as pl
 
@@ -103,8 +133,15 @@ def verify_frame(
     items = [
         (*known[name], text) for name, text in replies.select("problem_id", "text").iter_rows()
     ]
-    verdicts = check_all(items, report=report)
+    verdicts = check_all(items, report=report, running=running)
     return replies.with_columns(
         pl.Series("verdict", [verdict.verdict for verdict in verdicts], VERIFIED["verdict"]),
-        pl.Series("reason", [verdict.reason for verdict in verdicts], pl.String),
+        pl.Series("reason", [_recorded(verdict) for verdict in verdicts], pl.String),
     ).select(VERIFIED.names())
+
+
+def _recorded(verdict: Verdict) -> str | None:
+    """Return a verdict's reason with what a program tried, which a table keeps nowhere else."""
+    if not (blocked := (verdict.details or {}).get("blocked")):
+        return verdict.reason
+    return "; ".join(filter(None, [verdict.reason, f"blocked: {', '.join(blocked)}"]))

@@ -20,7 +20,9 @@ from typing import Any
 
 import z1
 from z1.verifiers.clock import SIGNALS
+from z1.verifiers.sandbox import Settings
 
+Result = tuple[str, str | None, dict[str, Any] | None]
 _BATCH = 32
 _ITEMS_A_WORKER = 8  # below this, one more worker costs more than it saves
 _idle: list["_Worker"] = []
@@ -44,28 +46,34 @@ class _Worker:
             text=True,
             encoding="utf-8",
         )
-        if self._read() != "ready\n":
+        self._ready = False
+
+    def wait(self) -> None:
+        """Wait until the process has started. Raises RuntimeError if it does not."""
+        if not self._ready and self._read() != "ready\n":
             self.stop()
             self._errors.seek(0)
             message = self._errors.read().decode(errors="replace").strip()
             raise RuntimeError(f"a verifier process does not start: {message}")
+        self._ready = True
 
-    def send(self, items: Sequence[tuple[str, Any, str]], limit: float) -> None:
+    def send(self, items: Sequence[tuple[str, Any, str]], limit: float, running: Settings) -> None:
         """Hand over a batch; a worker that is dead already is noticed by ``receive``."""
         assert self._process.stdin
         try:
-            self._process.stdin.write(json.dumps({"items": items, "limit": limit}) + "\n")
+            batch = {"items": items, "limit": limit, "running": running}
+            self._process.stdin.write(json.dumps(batch) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             pass
 
-    def receive(self) -> tuple[str, str | None] | None:
+    def receive(self) -> Result | None:
         """Return the next item's verdict, or None if the worker died over it."""
         line = self._read()
         if not line.endswith("\n"):
             return None
-        verdict, reason = json.loads(line)
-        return verdict, reason
+        verdict, reason, details = json.loads(line)
+        return verdict, reason, details
 
     def death(self, limit: float) -> str:
         """Return why the worker died."""
@@ -86,13 +94,16 @@ class _Worker:
 
 
 def run(
-    items: Sequence[tuple[str, Any, str]], limit: float, report: Callable[[int], None] | None
-) -> list[tuple[str, str | None]]:
-    """Check all items in worker processes; return (verdict, reason) in the items' order.
+    items: Sequence[tuple[str, Any, str]],
+    limit: float,
+    report: Callable[[int], None] | None,
+    running: Settings,
+) -> list[Result]:
+    """Check all items in worker processes; return (verdict, reason, details) in the items' order.
 
     ``report`` is told how many items are done.
     """
-    results: list[tuple[str, str | None]] = [("error", "not checked")] * len(items)
+    results: list[Result] = [("error", "not checked", None)] * len(items)
     workers = min(len(os.sched_getaffinity(0)), -(-len(items) // _ITEMS_A_WORKER))
     size = max(1, min(_BATCH, -(-len(items) // (4 * workers)) if workers else 1))
     batches: queue.SimpleQueue[range] = queue.SimpleQueue()
@@ -111,14 +122,17 @@ def run(
             except queue.Empty:
                 break
             while batch and not stopping.is_set():
-                worker = worker or _take(busy)
-                worker.send([items[index] for index in batch], limit)
+                worker = worker or _take(busy, stopping)
+                if worker is None:
+                    return
+                worker.wait()
+                worker.send([items[index] for index in batch], limit, running)
                 checked = 0
                 while checked < len(batch) and (verdict := worker.receive()):
                     results[batch[checked]] = verdict
                     checked += 1
                 if checked < len(batch):  # it died over this item
-                    results[batch[checked]] = ("error", worker.death(limit))
+                    results[batch[checked]] = ("error", worker.death(limit), None)
                     with _lock:
                         busy.discard(worker)
                     worker, checked = None, checked + 1
@@ -133,24 +147,26 @@ def run(
                 _idle.append(worker)
 
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        running = [threads.submit(serve) for _ in range(workers)]
+        serving = [threads.submit(serve) for _ in range(workers)]
         try:
-            for future in running:
+            for future in serving:
                 future.result()
-        except BaseException:
-            stopping.set()
+        except BaseException:  # Ctrl-C above all
             with _lock:
+                stopping.set()
                 for worker in busy:
                     worker.stop()
             raise
     return results
 
 
-def _take(busy: set[_Worker]) -> _Worker:
+def _take(busy: set[_Worker], stopping: threading.Event) -> _Worker | None:
+    """Return a worker that waits, or a new one; None if all work is being stopped."""
+    # Under one lock, so that who stops the work finds every process that there is.
     with _lock:
-        worker = _idle.pop() if _idle else None
-    worker = worker or _Worker()
-    with _lock:
+        if stopping.is_set():
+            return None
+        worker = _idle.pop() if _idle else _Worker()
         busy.add(worker)
     return worker
 

@@ -11,6 +11,7 @@ import sys
 
 from z1.verifiers import check, load
 from z1.verifiers.clock import limited
+from z1.verifiers.sandbox import Limits, Settings, keeping
 
 _MEMORY_BYTES = 4 * 2**30
 
@@ -27,11 +28,17 @@ def main() -> None:
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         batch = json.loads(line)
-        for verifier, answer, text in batch["items"]:
-            load(verifier)
-            with limited(batch["limit"]):
-                verdict = check(verifier, answer, text)
-            print(json.dumps(verdict), file=answers, flush=True)
+        isolation, limits = batch["running"]
+        last = ""  # kept back until the sandbox is gone, so that nothing is left when all is told
+        with keeping(Settings(isolation, Limits(*limits))):
+            for verifier, answer, text in batch["items"]:
+                if last:
+                    print(last, file=answers, flush=True)
+                load(verifier)
+                with limited(batch["limit"]):
+                    verdict = check(verifier, answer, text)
+                last = json.dumps([*verdict, verdict.details])
+        print(last, file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -35,14 +35,16 @@ def test_replies_find_their_problem_by_prompt(tmp_path):
 def test_without_efforts_length_decides(tmp_path):
     texts = ["1+2=3\n3", "3", "1+2=3\n2+1=3\n3"]
     rows, dropped = read(
-        tmp_path, *[{"prompt": "1 + 2", "text": t} for t in texts], {"prompt": "3 + 4", "text": "7"}
+        tmp_path,
+        *[{"prompt": "1 + 2", "text": t} for t in ["=3\n3", *texts]],
+        {"prompt": "3 + 4", "text": "7"},
     )
     assert {r["effort"]: r["text"] for r in rows} == {
         "low": texts[1],
         "medium": texts[0],
         "high": texts[2],
     }
-    assert dropped == {"fewer than three without effort": 1}
+    assert dropped == {"fewer than three without effort": 1, "more than three without effort": 1}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,7 @@ def test_without_efforts_length_decides(tmp_path):
             '{"prompt": "1 + 2", "text": "3", "effort": "max"}',
             r"replies\.jsonl, line 2: effort 'max'",
         ),
+        ('{"prompt": "1 + 2", "text": "\\ud800"}', "line 2: text holds half of a surrogate pair"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path, line, message):
@@ -80,3 +83,9 @@ def test_rows_of_the_papers_data_are_replies_to_no_effort(tmp_path):
     assert dropped == {}
     with pytest.raises(InputError, match="split: train"):
         read_replies(path, PROBLEMS.clear(), TINY, efforts=False)
+
+
+def test_a_file_of_which_all_is_dropped_says_what_to_do(tmp_path):
+    pair = [{"prompt": "1 + 2", "text": text} for text in ("3", "1+2=3")]
+    with pytest.raises(InputError, match=r"none of its 2 replies .* give each its 'effort'"):
+        read(tmp_path, *pair)

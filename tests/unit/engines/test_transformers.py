@@ -1,10 +1,14 @@
+import json
+
 import polars as pl
 import pytest
 
 from z1.engines import Request, open_engine, sample_parts
 from z1.errors import InputError
+from z1.models import encode_prompt
 from z1.recipe import BaseModelSection, ThinkingWindow
 from z1.records import WINDOWED
+from z1.tiny import write_tiny
 
 TINY = BaseModelSection(path="tiny")
 PROMPTS = ["23 + 45", "1 + 2 + 3", "10 + 20 + 30 + 40", "99 + 99", "5 + 5 + 5 + 5 + 5 + 5"]
@@ -142,3 +146,31 @@ def test_windows_are_in_the_table(sampling, tmp_path):
     assert closed["reasoning"] == (free["text"])[:5]
     assert (closed["budget"], closed["thinking_tokens"]) == (5, 5)
     assert (free["budget"], free["reasoning"], free["hint_tokens"]) == (None, None, 0)
+
+
+def test_a_reply_ends_where_the_context_is_full(sampling, tmp_path):
+    """Two prompts in one batch, each with the rest of the context for its reply."""
+    write_tiny(tmp_path / "short")
+    config = tmp_path / "short" / "config.json"
+    content = json.loads(config.read_text())
+    config.write_text(json.dumps(content | {"max_position_embeddings": 40}))
+    requests = [Request(prompt, None) for prompt in ("5 + 5 + 5 + 5", "1 + 2 + 3")]
+    greedy = sampling.model_copy(update={"temperature": 0.0, "max_tokens": 60})
+    whole = open_engine(greedy, TINY).sample(requests, 0)
+    engine = open_engine(greedy, str(tmp_path / "short"))
+    cut = engine.sample(requests, 0)
+    for request, reply, full in zip(requests, cut, whole, strict=True):
+        room = 40 - len(encode_prompt(engine.tokenizer, request.prompt, None))
+        assert reply.text == full.text[:room]  # a byte is a token
+        assert reply.finish_reason == ("stop" if full.thinking_tokens < room else "length")
+    assert "length" in {reply.finish_reason for reply in cut}
+    with pytest.raises(InputError, match="leaves nothing of the model's context of 40"):
+        engine.sample([Request("1 + " * 20, None)], 0)
+
+
+def test_a_window_that_does_not_fit_into_the_context_is_refused_with_advice(sampling):
+    engine = open_engine(
+        sampling.model_copy(update={"max_tokens": 2000}), TINY, window=ThinkingWindow(reserve=8)
+    )
+    with pytest.raises(InputError, match=r"give a budget of at most \d+, which a prompt of"):
+        engine.sample([Request("1 + 1", None, 450)], 0)

@@ -22,6 +22,7 @@ def record(step, stage, parents=(), **details):
         "seconds": 1.5,
         "kept": 100,
         "dropped": 7,
+        "unit": "problems",
         "reasons": {"no right reply": 7},
         "details": details,
         "parents": list(parents),

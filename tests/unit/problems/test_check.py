@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from z1.errors import InputError
-from z1.problems.check import check_file, check_problems, write_reply
+from z1.problems.check import check_file, check_problems, find_source_mistakes, write_reply
 
 
 def check(*problems: tuple[str, Any]) -> list[int]:
@@ -71,3 +71,21 @@ def test_a_file_is_counted_or_its_failing_lines_named(tmp_path: Path) -> None:
     assert len(lines) == 3
     for line, number in zip(lines[1:], (2, 4), strict=True):
         assert f"{path}, line {number}: verifier 'choice' refuses" in line
+
+
+def test_mistakes_in_all_procedural_sources_are_found_at_once() -> None:
+    made = {"kind": "procedural", "dataset": "chain_sum", "count": 3}
+    sources = [
+        {**made, "config": {"terms": 2}, "prompt": "{expr}"},
+        {**made, "prompt": "{expression} = ?"},
+        {**made, "dataset": "sum_chain"},
+        {**made, "count": "many"},  # said already by the recipe
+        {"kind": "file", "path": "mine.jsonl"},
+    ]
+    found = find_source_mistakes({"problems": {"sources": sources}})
+    assert [mistake.split(": ")[0] for mistake in found] == [
+        "problems.sources.0.config.terms",
+        "problems.sources.0.prompt",
+        "problems.sources.2.dataset",
+    ]
+    assert find_source_mistakes({"problems": 1}) == find_source_mistakes(None) == []

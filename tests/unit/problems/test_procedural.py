@@ -45,8 +45,8 @@ def test_the_prompt_follows_its_template() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": "sums"}, "dataset: reasoning-gym has no dataset 'sums'"),
-        ({"config": {"terms": 2}}, "config: reasoning-gym refuses it: .*'terms'"),
+        ({"dataset": "chain_sums"}, "dataset: reasoning-gym has no .*; did you mean 'chain_sum'"),
+        ({"config": {"terms": 2}}, "config.terms: chain_sum has no such setting; it has min_terms"),
         ({"config": {"min_terms": 0}}, "config: reasoning-gym refuses it: min_terms must be"),
         ({"config": {"min_terms": "two"}}, "config: reasoning-gym refuses it"),
         ({"config": {"seed": 1}}, "config.seed: take it out"),
@@ -54,7 +54,7 @@ def test_the_prompt_follows_its_template() -> None:
         ({"prompt": "{expr}"}, r"prompt: there is no field \{expr\}; there are .*expression"),
         ({"prompt": "{}"}, r"prompt: there is no field \{\}"),
         ({"prompt": "{question"}, "prompt: .*; a brace that is text is written twice"),
-        ({"prompt": " "}, "prompt: the prompt of a problem comes out empty"),
+        ({"prompt": "{question:.0}"}, "prompt: the prompt of a problem comes out empty"),
         (
             {"dataset": "graph_color", "config": {}, "prompt": "{question}"},
             "dataset: graph_color gives no reference",

@@ -5,17 +5,22 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import z1
+from z1 import engines
 from z1.efforts import with_efforts, write_card
 from z1.errors import InputError
-from z1.evaluation.budgets import BUDGETED
+from z1.evaluation import MODELS
+from z1.evaluation.budgets import BUDGETED, CURVES
 from z1.evaluation.metrics import EVALUATED
-from z1.recipe import load_recipe
+from z1.evaluation.report import print_table
+from z1.recipe import OWN_MODELS, Baseline, Endpoint, load_recipe
 from z1.records import PROBLEM, TRAJECTORY, scan, write_part
-from z1.stages import Work, run_stage
+from z1.stages import Work, evaluate, run_stage
 from z1.stages.evaluate import list_cells, run
 from z1.tiny import MODEL, write_tiny
 from z1.training.variants import with_opening
 
+PACKAGE = Path(z1.__file__).parent
 ROOT = Path(__file__).parents[3]
 
 
@@ -115,6 +120,75 @@ def test_replies_and_verdicts_of_an_earlier_attempt_are_kept(recipe, sums_folder
     assert kept.height == marked.height
     assert verdicts.height == 12
     assert (output / "verdicts" / "base.parquet").stat().st_mtime_ns == base
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The models that replies are sampled from, as they are opened."""
+    names = []
+
+    def open_engine(sampling, model, **window):
+        kind = "-budgets" if window else ""
+        names.append((Path(model).name if isinstance(model, str) else "base") + kind)
+        return engines.open_engine(sampling, model, **window)
+
+    monkeypatch.setattr(evaluate, "open_engine", open_engine)
+    return names
+
+
+def test_what_only_the_report_depends_on_samples_nothing_again(
+    recipe, sums_folder, tops, tmp_path, opened, monkeypatch
+):
+    output = tmp_path / "evaluate"
+    inputs = {"problems": sums_folder, "tops": tops}
+    replies = run_stage("evaluate", recipe, "evaluate", inputs, output)["kept"]
+    assert set(opened) == {"base", "tops"}
+    report = json.loads((output / "report.json").read_text())
+    opened.clear()
+    section = recipe.evaluate.model_copy(update={"resamples": 50})
+    changed = recipe.model_copy(update={"evaluate": section, "name": "renamed"})
+    monkeypatch.setattr(evaluate, "render_page", lambda report: "another page")
+    record = run_stage("evaluate", changed, "evaluate", inputs, output)
+    again = json.loads((output / "report.json").read_text())
+    assert opened == []
+    assert (again["run"], again["models"]) == ("renamed", report["models"])
+    assert (output / "report.html").read_text() == "another page"
+    assert record["kept"] == replies
+    assert scan(output / "replies" / "tops-none-t1-s2", TRAJECTORY).collect().height == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ({"seeds": [1]}, {"base", "tops"}),
+        ({"greedy": False}, {"base", "tops"}),
+        ({"budgets": [2]}, {"tops-budgets"}),
+        ({}, {"tops"}),  # another model under the same name
+    ],
+    ids=["seeds", "greedy", "budgets", "model"],
+)
+def test_what_replies_depend_on_samples_them_again(
+    recipe, sums_folder, tops, tmp_path, opened, change, again
+):
+    output = tmp_path / "evaluate"
+    inputs = {"problems": sums_folder, "tops": tops}
+    run_stage("evaluate", recipe, "evaluate", inputs, output)
+    opened.clear()
+    if not change:
+        with (tops / "z1.json").open("a") as file:
+            file.write("\n")
+    section = recipe.evaluate.model_copy(update=change)
+    changed = recipe.model_copy(update={"evaluate": section})
+    run_stage("evaluate", changed, "evaluate", inputs, output)
+    assert set(opened) == again
+
+
+def test_files_that_only_the_report_needs_are_there_and_sample_nothing():
+    for name in evaluate.REPORT_ONLY:
+        assert (PACKAGE / name).is_file()
+    # What sampling and verifying use of the room of evaluation is not among them.
+    used = {"evaluation/__init__.py", "evaluation/budgets.py", "evaluation/metrics.py"}
+    assert used.isdisjoint(evaluate.REPORT_ONLY)
 
 
 def test_progress_counts_all_models_together(
@@ -308,3 +382,70 @@ def test_z1_is_tested_within_budgets_beside_its_base_and_the_paper(sums_folder, 
     assert "2,470 → 47.5" in page
     assert "of the Z1 paper" in page
     assert "not of this run" in page
+
+
+def with_baselines(recipe, *baselines):
+    section = recipe.evaluate.model_copy(update={"baselines": [*baselines]})
+    return recipe.model_copy(update={"evaluate": section})
+
+
+def test_baselines_stand_in_the_same_tables_within_the_same_budgets(
+    budgeted, sums_folder, trained, tmp_path
+):
+    changed = with_baselines(budgeted, Baseline(name="Other", model="tiny"))
+    inputs = {"problems": sums_folder, "tops": trained["tops"]}
+    record = run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
+    report = json.loads((tmp_path / "evaluate" / "report.json").read_text())
+    names = [model["name"] for model in report["models"]]
+    assert names == ["base", "base", "tops", "tops", "Other", "Other"]
+    # The tiny base under three names.
+    greedy = [m for m in report["models"] if m["temperature"] == 0]
+    assert [m | {"name": ""} for m in greedy] == [greedy[0] | {"name": ""}] * 3
+    rows = {(r["model"], r["method"], r["budget"]): r for r in report["budgets"]}
+    assert {key for key in rows if key[0] == "Other"} == {
+        ("Other", method, budget) for method in ("window", "truncation") for budget in (1, 9)
+    }
+    for (model, method, budget), row in rows.items():
+        assert row | {"model": ""} == rows["tops", method, budget] | {"model": ""}, model
+    assert record["kept"] == 3 * 4 * 2 + 2 * 4 * 2
+    page = (tmp_path / "evaluate" / "report.html").read_text()
+    assert "Other, truncated" in page
+    print_table(report)
+
+
+def test_a_baseline_can_be_a_server(recipe, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "z1.stages.evaluate.open_engine", lambda *given, **named: opened.append(given)
+    )
+    endpoint = Endpoint(url="http://localhost:1/v1", served_model="s", api="chat")
+    evaluate._open(recipe.evaluate.sampling, Baseline(name="a", endpoint=endpoint))
+    evaluate._open(recipe.evaluate.sampling, Baseline(name="b", model="m"))
+    [(served, model), (local, folder)] = opened
+    assert (served.engine, served.endpoint, model) == ("endpoint", endpoint, "s")
+    assert served.max_tokens == recipe.evaluate.sampling.max_tokens
+    assert (local, folder) == (recipe.evaluate.sampling, "m")
+
+
+def test_another_model_under_a_baselines_name_is_sampled_anew(recipe, sums_folder, tmp_path):
+    section = recipe.evaluate.model_copy(update={"seeds": [1], "greedy": False})
+    few = recipe.model_copy(update={"evaluate": section})
+    write_tiny(tmp_path / "other")
+    changed = with_baselines(few, Baseline(name="Other", model=str(tmp_path / "other")))
+    keys = set()
+    for tokens in (512, 256):
+        config = tmp_path / "other" / "config.json"
+        content = json.loads(config.read_text()) | {"max_position_embeddings": tokens}
+        config.write_text(json.dumps(content))
+        inputs = {"problems": sums_folder}
+        record = run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
+        keys.add(record["key"])
+    assert len(keys) == 2
+
+
+def test_names_of_the_runs_own_models_are_kept_for_them():
+    known = {*MODELS, *(model for model, _ in CURVES)}
+    assert set(OWN_MODELS) == known
+    for name in OWN_MODELS:
+        with pytest.raises(ValueError, match="is the name of a model of the run"):
+            Baseline(name=name, model="m")

@@ -34,6 +34,7 @@ def test_the_record_says_what_was_done(generate, tmp_path):
     record = generate()
     assert record == json.loads((tmp_path / "seed-replies" / "stage.json").read_text())
     assert (record["stage"], record["step"], record["kept"]) == ("generate", "seed-replies", 12)
+    assert record["unit"] == "replies"
     assert record["parents"][0]["step"] == "problems"
     assert not (tmp_path / "seed-replies.partial").exists()
 
@@ -44,6 +45,27 @@ def test_an_unchanged_step_is_not_run_again(generate, tmp_path):
     before = part.stat().st_mtime_ns
     generate()
     assert part.stat().st_mtime_ns == before
+
+
+def test_an_output_that_has_lost_a_file_or_part_of_one_is_made_again(generate, tmp_path):
+    record = generate()
+    part = tmp_path / "seed-replies" / "part-00000.parquet"
+    assert record["files"] == {part.name: part.stat().st_size}
+    content = part.read_bytes()
+    part.unlink()
+    assert generate()["key"] == record["key"]
+    assert part.read_bytes() == content
+    part.write_bytes(content[:-1])
+    generate()
+    assert part.read_bytes() == content
+
+
+def test_records_of_inputs_do_not_carry_their_files(generate, demo, sums_folder, tmp_path):
+    generate()
+    inputs = {"replies": tmp_path / "seed-replies", "problems": sums_folder}
+    record = run_stage("verify", demo, "teacher", inputs, tmp_path / "verdicts")
+    assert [parent["step"] for parent in record["parents"]] == ["seed-replies", "problems"]
+    assert not any("files" in parent for parent in record["parents"])
 
 
 def test_what_it_depends_on_runs_it_again(generate, demo, sums_folder):
@@ -141,6 +163,14 @@ def test_a_missing_input_is_named(demo, tmp_path):
         run_stage("generate", demo, "teacher", inputs, tmp_path / "out", OPTIONS)
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3", "{}", "\ufffd"])
+def test_a_broken_record_is_named(generate, tmp_path, content):
+    generate()
+    (tmp_path / "seed-replies" / "stage.json").write_text(content)
+    with pytest.raises(InputError, match=r"seed-replies/stage\.json: broken .* remove the folder"):
+        generate()
+
+
 def test_sections_are_found_by_key(demo):
     assert find_section(demo, "train.iter_dpo").beta == demo.train.iter_dpo.beta
 
@@ -160,13 +190,16 @@ def test_code_counts_where_it_is_used(tmp_path, monkeypatch):
         path.write_text(source)
     monkeypatch.setattr(stages, "_PACKAGE", package)
 
-    def changed(name):
-        before = [code_digest(f"z1.stages.{stage}") for stage in ("generate", "verify")]
+    def changed(name, without=()):
+        stages = ("z1.stages.generate", "z1.stages.verify")
+        before = [code_digest(stage, without) for stage in stages]
         with Path(package / name).open("a") as file:
             file.write("# changed\n")
-        after = [code_digest(f"z1.stages.{stage}") for stage in ("generate", "verify")]
+        after = [code_digest(stage, without) for stage in stages]
         return [old != new for old, new in zip(before, after, strict=True)]
 
     assert changed("records.py") == [True, False]
     assert changed("engines/x.py") == [True, False]
     assert changed("verifiers/choice.py") == [False, True]
+    assert changed("verifiers/choice.py", ["verifiers/choice.py"]) == [False, False]
+    assert changed("verifiers/math.py", ["verifiers/choice.py"]) == [False, True]

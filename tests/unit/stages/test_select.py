@@ -94,10 +94,10 @@ def test_seed_writes_three_examples_a_problem(
             ("high", "low", 40),
         ]
     ]
-    assert record["kept"] == 3
+    assert (record["kept"], record["dropped"], record["unit"]) == (1, 2, "problems")
     assert record["reasons"] == {"gap too small": 1, "not right at every effort": 1}
     details = record["details"]
-    assert (details["problems_seen"], details["problems_kept"]) == (3, 1)
+    assert (details["problems_seen"], details["problems_kept"], details["rows"]) == (3, 1, 3)
     assert details["mean_tokens"] == 30
     assert details["mean_tokens_by_difficulty"] == {"2 numbers": 30}
     assert details["effort_ranks"] == {  # of seed-0 and seed-2, both right at every effort
@@ -177,8 +177,9 @@ def test_pairs_hold_both_texts(
         ("iteration-1", "14 + 21", best, first, 20, 90, "longest-wrong"),
         ("iteration-1", "14 + 21", best, second, 20, 10, "shortest-wrong"),
     ]
-    assert record["kept"] == 3
+    assert (record["kept"], record["dropped"], record["unit"]) == (2, 2, "problems")
     assert record["reasons"] == {"no right reply": 1, "no wrong reply": 1}
+    assert record["details"]["rows"] == 3
     assert record["details"]["problems_kept"] == 2
     assert record["details"]["pair_rules"] == {"longest-wrong": 2, "shortest-wrong": 1}
     files = {path.name for path in (tmp_path / "out").iterdir()}

@@ -1,8 +1,12 @@
 """Verdicts on a JSONL file."""
 
+import datetime
 import json
+import math
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
 from z1.errors import InputError
@@ -49,6 +53,8 @@ def test_an_empty_file_gives_an_empty_file(tmp_path: Path) -> None:
         ('{"verifier": "guess", "answer": "a", "text": "a"}', "verifier 'guess' is not one of"),
         ('{"verifier": ["exact"], "answer": "a", "text": "a"}', "is not one of"),
         ("\udcff", "not UTF-8"),
+        ('{"verifier": "exact", "answer": Infinity, "text": "a"}', "Infinity is no JSON value"),
+        ('{"verifier": "exact", "answer": "a", "text": "a", "x": 1e999}', "1e999 is beyond"),
     ],
 )
 def test_a_broken_line_is_named_and_the_earlier_output_kept(
@@ -67,3 +73,22 @@ def test_a_broken_line_is_named_and_the_earlier_output_kept(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.jsonl: cannot be read"):
         verify_file(tmp_path / "nowhere.jsonl", tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("answer", datetime.date(2024, 5, 6)),
+        ("note", b"bytes"),
+        ("score", math.nan),
+        ("scores", [1.0, math.inf]),
+    ],
+)
+def test_a_column_that_json_cannot_hold_is_named(tmp_path: Path, column: str, value: Any) -> None:
+    good = json.loads(GOOD)
+    source = tmp_path / "in.parquet"
+    pl.DataFrame([good | {column: value}]).write_parquet(source)
+    with pytest.raises(InputError, match=rf"row 1: {column} holds .* no form in JSON") as caught:
+        verify_file(source, tmp_path / "out.jsonl")
+    assert str(caught.value).startswith(str(source))
+    assert not (tmp_path / "out.jsonl").exists()

@@ -1,0 +1,107 @@
+"""Which program a reply settles on."""
+
+import pytest
+
+from z1.verifiers.programs import Wanted, find_program, free_names
+
+SCRIPT = "n = int(input())\nprint(n * 2)\n"
+CALL = Wanted(frozenset(["double"]), methods=True)
+FUNCTION = "def double(n):\n    return n * 2\n"
+
+
+def fenced(source: str, language: str = "python") -> str:
+    return f"```{language}\n{source}```\n"
+
+
+@pytest.mark.parametrize("language", ["python", "py", "Python", "python3", "", 'python title="a"'])
+def test_a_fenced_script_is_found(language: str) -> None:
+    reply = f"First I think.\n\n{fenced(SCRIPT, language)}\nIt reads a number and doubles it."
+    assert find_program(reply, Wanted()) == SCRIPT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        fenced("print(1)\n") + "That was wrong. Better:\n" + fenced(SCRIPT),
+        fenced(SCRIPT) + "For the input\n" + fenced("5\n", "") + "it prints\n" + fenced("10\n", ""),
+        fenced(SCRIPT) + "Run it:\n" + fenced("python main.py < input.txt\n", "bash"),
+        fenced(SCRIPT) + "In C++:\n" + fenced("int main() { return 0; }\n", "cpp"),
+        fenced(SCRIPT) + "This does not even parse:\n" + fenced("n = = 5\n"),
+        fenced(SCRIPT) + "A test:\n" + fenced("def test_it():\n    assert 2 * 1 == 2\n"),
+        "<think>" + fenced("print(0)\n") + "</think>" + fenced(SCRIPT),
+        "~~~python\n" + SCRIPT + "~~~\n",
+        "1. Read it\n   ```python\n   n = int(input())\n   print(n * 2)\n   ```\n2. Done",
+        "```python\n" + SCRIPT,  # cut off
+    ],
+)
+def test_the_last_script_that_fits_is_chosen(reply: str) -> None:
+    assert find_program(reply, Wanted()) == SCRIPT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        fenced(FUNCTION) + "Usage:\n" + fenced("print(double(4))\n"),
+        fenced(FUNCTION) + "Tests:\n" + fenced("assert double(4) == 8\nprint('ok')\n"),
+        fenced("def double(n):\n    return n\n") + "Oops.\n" + fenced(FUNCTION),
+        fenced(FUNCTION) + "It gives\n" + fenced("8\n", ""),
+    ],
+)
+def test_the_last_block_that_defines_the_function_is_chosen(reply: str) -> None:
+    assert find_program(reply, CALL) == FUNCTION
+
+
+def test_a_method_of_the_class_solution_counts() -> None:
+    source = "class Solution:\n    def double(self, n: int) -> int:\n        return n * 2\n"
+    assert find_program(fenced(source) + fenced("print(Solution().double(2))\n"), CALL) == source
+
+
+def test_a_program_in_parts_is_put_together() -> None:
+    found = find_program(
+        fenced("def twice(n):\n    return n * 2\n")
+        + "and with it\n"
+        + fenced("def double(n):\n    return twice(n)\n"),
+        CALL,
+    )
+    assert found is not None
+    assert "def twice" in found
+    assert "def double" in found
+    script = find_program(
+        fenced("def solve():\n    print(int(input()) * 2)\n") + "then\n" + fenced("solve()\n"),
+        Wanted(),
+    )
+    assert script is not None
+    assert script.index("def solve") < script.index("\nsolve()")
+
+
+def test_a_fence_in_a_string_does_not_end_the_program() -> None:
+    source = 'def double(n):\n    """Like\n```\n2\n```\n    """\n    return n * 2\n'
+    assert find_program(fenced(source), CALL) == source
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        SCRIPT,
+        f"Here is my program:\n\n{SCRIPT}",
+        f"Here is my program:\n\n{SCRIPT}\n\nIt doubles the number.",
+    ],
+)
+def test_a_program_without_fences_is_found(reply: str) -> None:
+    assert (find_program(reply, Wanted()) or "").strip() == SCRIPT.strip()
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "I do not know.", "42", fenced("int main() {}\n", "cpp"), fenced("5\n", "")]
+)
+def test_a_reply_without_a_program_holds_none(reply: str) -> None:
+    assert find_program(reply, Wanted()) is None
+
+
+def test_a_program_without_the_function_is_none() -> None:
+    assert find_program(fenced("def triple(n):\n    return n * 3\n"), CALL) is None
+
+
+def test_the_names_that_tests_need_are_those_they_do_not_define() -> None:
+    code = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):\n        x = f(1)\n"
+    assert free_names(code) == {"f"}
