@@ -185,6 +185,7 @@ def _make_keys(
     plain = {name: fields[name] for name in fields if name != "budgets"}
     shared = {
         "problems": read_record(work.inputs["problems"])["key"],
+        "verify": work.recipe.verify,
         "code": code_digest("z1.stages.evaluate", REPORT_ONLY),
     }
 

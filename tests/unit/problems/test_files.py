@@ -66,7 +66,7 @@ def test_answers_of_any_json_type_come_back_as_json(
         ({**GOOD, "answer": []}, "answer is empty"),
         ({**GOOD, "prompt": ""}, "prompt is empty"),
         ({**GOOD, "prompt": 3}, "prompt must be text, not 3"),
-        ({**GOOD, "verifier": "maths"}, "verifier 'maths' is not one of choice, code, exact"),
+        ({**GOOD, "verifier": "maths"}, "verifier 'maths' is not one of choice, code, exact, math"),
         ({**GOOD, "difficulty": [1]}, r"difficulty must be text or a number, not \[1\]"),
         ({**GOOD, "id": True}, "id must be text or a number, not True"),
         ({**GOOD, "id": ""}, "id is empty"),

@@ -128,7 +128,7 @@ def opened(monkeypatch):
     names = []
 
     def open_engine(sampling, model, **window):
-        kind = "-budgets" if window else ""
+        kind = "-budgets" if window.get("window") else ""
         names.append((Path(model).name if isinstance(model, str) else "base") + kind)
         return engines.open_engine(sampling, model, **window)
 
