@@ -23,6 +23,7 @@ from z1.training.rows import sft_rows
 from z1.training.trainers import save_model, train_sft
 
 ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "benchmarks"
 FULL = ["tops-qwen2.5-32b", "tops-llama3.1-8b"]
 
 
@@ -148,7 +149,12 @@ def test_the_full_size_z1_recipe_runs_end_to_end(replies, shelf):
     content["evaluate"].update(budgets=[4, 20], resamples=100, rounds=True, reach="base")
     training = {"batch_size": 16, "device_batch_size": 16, "epochs": 1, "max_length": 512}
     content["train"]["z1"].update(training, dtype="float32")
+    for source in content["problems"]["sources"][1:]:
+        source["path"] = str(FIXTURES / f"{source['name']}.jsonl")
+    for baseline in content["evaluate"]["baselines"]:
+        baseline["model"] = taught
     if replies != "sampled":
+        content["evaluate"]["baselines"] = []
         content["teacher"] = {"engine": "file", "replies": "z1.parquet"}
         content["select"]["tokens"] = 2000
     if not (shelf / "z1.parquet").exists():
@@ -160,9 +166,14 @@ def test_the_full_size_z1_recipe_runs_end_to_end(replies, shelf):
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     out = shelf / "runs" / content["name"]
     report = json.loads((out / "report.json").read_text())
-    assert {model["name"] for model in report["models"]} == {"base", "z1"}
+    baselines = {baseline["name"] for baseline in content["evaluate"]["baselines"]}
+    assert {model["name"] for model in report["models"]} == {"base", "z1", *baselines}
+    assert {row["model"] for row in report["budgets"]} == {"base", "z1", *baselines}
     assert {row["budget"] for row in report["budgets"]} == {4, 20}
-    assert set(report["models"][0]["by_difficulty"]) == {"MATH500"}
+    benchmarks = {"MATH500", "GPQA Diamond", "LiveCodeBench v5", "BigCodeBench-Hard"}
+    assert set(report["models"][0]["by_difficulty"]) == benchmarks
+    # No judge reads the rounds of programs, and the report says so.
+    assert all(row["unjudged"] == 5 for row in report["rounds"])
     stages = {stage["name"]: stage for stage in report["stages"]}
     problems = pl.read_parquet(out / "problems" / "train.parquet")
     assert problems["verifier"].null_count() == len(problems) > 100
