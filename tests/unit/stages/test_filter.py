@@ -77,7 +77,7 @@ def test_cut_empty_and_looping_replies_go_and_are_counted(demo, replies, problem
     ]
     assert kept["verdict"].null_count() == 4
     assert record["reasons"] == {"cut at the token limit": 1, "repeats itself": 1, "empty": 1}
-    assert (record["kept"], record["dropped"]) == (4, 3)
+    assert (record["kept"], record["dropped"], record["unit"]) == (4, 3, "replies")
     assert record["details"]["tokens"] == kept["thinking_tokens"].sum()
 
 
