@@ -191,10 +191,14 @@ def write_remarks(
     seeds = max(model["seeds"] for model in sampled)
     own = {model["name"] for model in models} & set(MODELS)
     untrained = " that no model of this run was trained on" if own else ""
+    how = (
+        f"with {seeds} sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where "
+        "temperature 0 is shown, once more"
+        if temperature > 0
+        else "once, at temperature 0"
+    )
     remarks = [
-        f"Every figure comes from {problems:,} problems{untrained}, answered with {seeds} "
-        f"sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where temperature 0 "
-        "is shown, once more.",
+        f"Every figure comes from {problems:,} problems{untrained}, answered {how}.",
         "± is one standard error. The replies to a problem are averaged first and the error is "
         "taken over problems, so it covers other problems and other sampling seeds. Each model "
         "was trained once: it does not cover the chance in training.",

@@ -378,6 +378,9 @@ def test_z1_is_tested_within_budgets_beside_its_base_and_the_paper(sums_folder, 
     assert [row["name"] for row in report["rounds"]] == ["base", "z1"]
     assert all(row["rounds"] >= 1 for row in report["rounds"])
     assert "Not part of this run" not in " ".join(report["remarks"])
+    assert (
+        "4 problems that no model of this run was trained on, answered once" in report["remarks"][0]
+    )
     page = (output / "report.html").read_text()
     assert "2,470 → 47.5" in page
     assert "of the Z1 paper" in page
