@@ -62,6 +62,7 @@ def main() -> None:
     \b
     Start here:
       z1 run demo          the whole TOPS pipeline on a tiny model, on this machine
+      z1 run z1-demo       the Z1 pipeline, likewise
       z1 recipe keys       all that a recipe can say
     """
 
@@ -70,7 +71,7 @@ def main() -> None:
 @click.argument("recipe")
 @click.option("--output", type=_FOLDER, default=Path("runs"), help="Folder of all runs. [runs]")
 def run(recipe: str, output: Path) -> None:
-    """Run the TOPS pipeline of RECIPE, a file or the name of a built-in recipe.
+    """Run the pipeline of RECIPE, a file or the name of a built-in recipe.
 
     Everything goes to the folder OUTPUT/NAME, NAME being the recipe's name: a folder a step, the
     log, and at the end report.html and report.json. What is there already of an unchanged recipe
@@ -113,18 +114,20 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, select, sft, dpo or evaluate. Inputs are folders that other
-    stages wrote. An output that is there already, made of the same inputs, is not made again.
+    NAME is problems, generate, verify, filter, select, sft, dpo or evaluate. Inputs are folders
+    that other stages wrote. An output that is there already, made of the same inputs, is not made
+    again.
 
     \b
     Inputs and options of each stage:
       problems   (none)
       generate   problems, model      split=SPLIT efforts=all|none
       verify     replies, problems
-      select     replies, problems, seed      rule=seed|shortest|random|pairs
+      filter     replies, problems
+      select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens
       sft        examples, model, problems
       dpo        pairs, model
-      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags
+      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1
 
     \b
     Example:

@@ -31,7 +31,7 @@ Positive = Annotated[float, Field(gt=0)]
 
 OWN_MODELS = (
     *("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
-    *("tops-stop", "tops-tags"),
+    *("tops-stop", "tops-tags", "z1"),
 )
 """Names of the models that a run makes or starts from."""
 
@@ -53,7 +53,8 @@ class Section(BaseModel):
     )
 
     hub_or_folder: ClassVar[tuple[str, ...]] = ()
-    """Fields with a Hugging Face id, or a folder where one of that name is beside the recipe."""
+    """Fields with a Hugging Face id, or a folder (for some, a file) where one of that name is
+    beside the recipe."""
     file_or_folder: ClassVar[tuple[str, ...]] = ()
     """Fields with a path that may be a folder; any other path has to be a file."""
 
@@ -108,6 +109,9 @@ class Source(Section):
     """Take at most this many distinct problems; all of them if absent."""
     split: Literal["evaluation", "seed", "train", "iteration"] | None = None
     """Put the whole source into this split instead of dividing it by ``splits``."""
+    only: Literal["evaluation", "seed", "train", "iteration"] | None = None
+    """Keep only those problems that ``splits`` puts into this split, and leave out the others:
+    ``evaluation`` tests on a family of problems of which none is trained on."""
     difficulty: str | None = None
     """Difficulty of every problem of the source, whatever its rows say."""
 
@@ -120,12 +124,11 @@ class FileSource(Source):
     """JSONL or Parquet: ``prompt``, ``answer``, ``verifier``, optional ``id``, ``difficulty``."""
 
 
-class HuggingFaceSource(Source):
-    """Problems from a dataset on the Hugging Face hub or a local copy of one."""
+class HubSource(Source):
+    """What sources from the Hugging Face hub have in common."""
 
     hub_or_folder = ("path",)
 
-    kind: Literal["huggingface"]
     path: str
     """Dataset id, or a folder that ``datasets.load_dataset`` reads."""
     name: str | None = None
@@ -134,10 +137,28 @@ class HuggingFaceSource(Source):
     """Split of the dataset as its authors named it."""
     revision: str | None = None
     """Branch, tag or commit of the dataset."""
+
+
+class HuggingFaceSource(HubSource):
+    """Problems from a dataset on the Hugging Face hub or a local copy of one."""
+
+    kind: Literal["huggingface"]
     columns: Literal["numina", "gsm8k", "math", "aime"]
     """Whose column names and answer format the dataset has."""
     until_year: int | None = None
     """``aime``: leave out problems of later years, such as those of the evaluation."""
+
+
+class QuestionsSource(HubSource):
+    """Questions without reference answers, to train on replies to them that nobody checks."""
+
+    kind: Literal["questions"]
+    path: str
+    """A JSONL or Parquet file, a dataset id, or a folder that ``datasets.load_dataset`` reads, with
+    the column ``question``, ``instruction`` or ``prompt``, and optional ``id``, ``difficulty``.
+    Z1-Code-Reasoning-107K is such a one."""
+    split: Literal["train"] = "train"
+    """They are good for nothing but training."""
 
 
 class ProceduralSource(Source):
@@ -178,7 +199,7 @@ class BenchmarkSource(Source):
 
 
 AnySource = Annotated[
-    FileSource | HuggingFaceSource | ProceduralSource | BenchmarkSource,
+    FileSource | HuggingFaceSource | QuestionsSource | ProceduralSource | BenchmarkSource,
     Field(discriminator="kind"),
 ]
 
@@ -303,7 +324,7 @@ class ThinkingWindow(Section):
 
 
 class Teacher(Section):
-    """Who answers the seed problems at the three efforts."""
+    """Who answers the seed problems at the three efforts; for Z1, the training problems."""
 
     hub_or_folder = ("model",)
 
@@ -315,7 +336,8 @@ class Teacher(Section):
     slip: Share = 0.0
     """``scripted``: the chance that a step goes wrong."""
     replies: Path | None = None
-    """``file``: JSONL or Parquet with ``prompt``, ``text`` and optionally ``effort``."""
+    """``file``: JSONL or Parquet with ``prompt``, ``text`` and optionally ``effort``, or with
+    ``question`` and ``response`` as in Z1-Code-Reasoning-107K."""
     sampling: Sampling | None = None
     """How the teacher model is sampled, for the engines that run one."""
 
@@ -334,6 +356,16 @@ class Teacher(Section):
         return self
 
 
+class Filter(Section):
+    """Which of the teacher's replies Z1 does not train on.
+
+    Those cut at the token limit, empty ones, and those that go round in a loop are dropped always.
+    """
+
+    verify: bool = False
+    """Also drop replies that their problem's verifier does not find right; the paper does not."""
+
+
 class Selection(Section):
     """What is kept for training."""
 
@@ -342,6 +374,12 @@ class Selection(Section):
     with_seed: bool = True
     """Add the seed set's low replies to the thinking-optimal ones, as the paper does, and a
     random one of each seed problem's three to the random baseline."""
+    tokens: Count | None = None
+    """Z1: take replies up to this many tokens altogether; all of them if absent."""
+    order: Literal["random", "longest", "shortest"] = "random"
+    """Z1: which replies come first where ``tokens`` leaves some out."""
+    rounds: bool = False
+    """Also count, by effort, the rounds that the right replies hold, and the wrong ones of them."""
 
 
 class Lora(Section):
@@ -418,11 +456,16 @@ class SftTraining(Training):
     tags: Tags | None = None
     """Train the same replies with tags around their thinking: all before the last paragraph or
     line, or all of a single line, which the reference answer then follows."""
+    mask_wrong_rounds: bool = False
+    """Leave the loss on rounds of a reply that end with a wrong answer out; the last round, with
+    which the reply ends, is always learnt."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "SftTraining":
-        if self.stop and self.tags:
-            raise ValueError("'stop' and 'tags' are two different models; give one of them")
+        if bool(self.stop) + bool(self.tags) + self.mask_wrong_rounds > 1:
+            raise ValueError(
+                "'stop', 'tags' and 'mask_wrong_rounds' are different models; give one of them"
+            )
         return self
 
     def uses(self) -> tuple[str, ...]:
@@ -439,20 +482,22 @@ class DpoTraining(Training):
 
 
 class Trainings(Section):
-    """The trainings of the TOPS pipeline."""
+    """The trainings of the method's pipeline."""
 
-    tag: SftTraining
-    """Base model to tag model, on the seed set."""
-    tops: SftTraining
-    """Base model to thinking-optimal model; the random baseline is trained the same way."""
+    tag: SftTraining | None = None
+    """TOPS: base model to tag model, on the seed set."""
+    tops: SftTraining | None = None
+    """TOPS: base model to thinking-optimal model; the random baseline is trained the same way."""
     tops_stop: SftTraining | None = None
-    """The same with ``stop``, for the evaluation over budgets."""
+    """TOPS: the same with ``stop``, for the evaluation over budgets."""
     tops_tags: SftTraining | None = None
-    """The same with ``tags``, for the evaluation over budgets."""
-    iter_sft: SftTraining
-    """Thinking-optimal model, further trained on its own shortest right replies."""
-    iter_dpo: DpoTraining
-    """Thinking-optimal model, further trained on preference pairs among its own replies."""
+    """TOPS: the same with ``tags``, for the evaluation over budgets."""
+    iter_sft: SftTraining | None = None
+    """TOPS: thinking-optimal model, further trained on its own shortest right replies."""
+    iter_dpo: DpoTraining | None = None
+    """TOPS: thinking-optimal model, further trained on preference pairs among its own replies."""
+    z1: SftTraining | None = None
+    """Z1: base model to Z1 model, on the teacher's replies."""
 
     @model_validator(mode="after")
     def _as_named(self) -> "Trainings":
@@ -461,6 +506,18 @@ class Trainings(Section):
         if self.tops_tags and not self.tops_tags.tags:
             raise ValueError("'tops_tags' needs 'tags', such as {} for tags of the usual wording")
         return self
+
+
+class Judge(Section):
+    """A model that finds the rounds of replies whose intermediate answers no verifier can check,
+    such as those to code problems."""
+
+    hub_or_folder = ("model",)
+
+    model: str
+    """The model, which a server answers for; of a served one the tokenizer's id or folder."""
+    sampling: Sampling
+    """How it is asked; usually ``engine: endpoint`` and temperature 0."""
 
 
 class Baseline(Section):
@@ -494,6 +551,8 @@ class Baseline(Section):
 class Evaluation(Section):
     """How every model is tested."""
 
+    hub_or_folder = ("tokenizer",)
+
     sampling: Sampling
     """How replies are sampled; ``samples`` and ``temperature`` do not apply to the greedy pass."""
     seeds: list[int] = Field([1, 2, 3], min_length=1)
@@ -503,8 +562,18 @@ class Evaluation(Section):
     resamples: Count = 10_000
     """Bootstrap resamples behind each interval."""
     budgets: list[Annotated[int, Field(ge=0)]] = []
-    """Thinking budgets in tokens: also test, at temperature 0, how right the thinking-optimal model
-    is within each of them. This trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
+    """Thinking budgets in tokens: also test, at temperature 0, how right the model is within each
+    of them. For TOPS this trains ``train.tops_stop`` and ``train.tops_tags`` as well."""
+    tokenizer: str | None = None
+    """Hugging Face id or folder of a tokenizer by which the report counts all models' thinking
+    tokens; each model's own if absent. Thinking that a server hides is estimated by it."""
+    rounds: bool = False
+    """Also count the rounds that replies hold, and the wrong ones of them, by model and effort."""
+    judge: Judge | None = None
+    """Who finds the rounds where no verifier can; such replies are left out if absent."""
+    reach: str | None = None
+    """Name of a model, such as ``base``: also find, with budgets, at how many thinking tokens the
+    trained model is first as right as that one."""
     baselines: list[Baseline] = []
     """Other models to test on the same problems, and within the same budgets."""
 
@@ -520,32 +589,75 @@ class Evaluation(Section):
         return ("window", "train") if self.budgets else ()
 
 
+METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "tops": (
+        (
+            "efforts",
+            "generate",
+            "iterate",
+            "train.tag",
+            "train.tops",
+            "train.iter_sft",
+            "train.iter_dpo",
+        ),
+        ("train.tops_stop", "train.tops_tags"),
+    ),
+    "z1": (("train.z1",), ()),
+}
+"""The keys that a method's recipe needs beside those that all have, and those that it may have."""
+
+
 class Recipe(Section):
-    """One run of the TOPS pipeline."""
+    """One run of a method's pipeline."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     """Name of the run and of the models it makes."""
+    method: Literal["tops", "z1"] = "tops"
+    """``tops`` trains a tag model and then, on the shortest right replies, a thinking-optimal one;
+    ``z1`` trains one model on a teacher's short and long replies."""
     seed: int = 0
     """Seed of everything that is sampled, selected or trained."""
     model: BaseModelSection
-    efforts: EffortPrompts
+    efforts: EffortPrompts | None = None
+    """TOPS: the system prompt that asks for each effort."""
     window: ThinkingWindow = ThinkingWindow()
     problems: Problems
     verify: Verify = Verify()
     teacher: Teacher
-    generate: Sampling
-    """How the tag model answers the training problems at each effort."""
-    iterate: Sampling
-    """How the thinking-optimal model answers the iteration problems."""
+    filter: Filter = Filter()
+    generate: Sampling | None = None
+    """TOPS: how the tag model answers the training problems at each effort."""
+    iterate: Sampling | None = None
+    """TOPS: how the thinking-optimal model answers the iteration problems."""
     select: Selection = Selection()
     train: Trainings
     evaluate: Evaluation
 
     @model_validator(mode="after")
+    def _is_of_its_method(self) -> "Recipe":
+        needed, _ = METHODS[self.method]
+        others = [key for name in METHODS if name != self.method for key in sum(METHODS[name], ())]
+        if missing := [key for key in needed if self._at(key) is None]:
+            raise ValueError(f"method {self.method!r} also needs {', '.join(missing)}")
+        if strange := [key for key in others if self._at(key) is not None]:
+            raise ValueError(f"method {self.method!r} has no use for {', '.join(strange)}")
+        kinds = {source.kind for source in self.problems.sources}
+        if self.method == "tops" and "questions" in kinds:
+            raise ValueError(
+                "method 'tops' checks every reply, so a source of kind 'questions', which has no "
+                "reference answers, is of no use to it"
+            )
+        return self
+
+    def _at(self, key: str) -> Any:
+        section, _, name = key.rpartition(".")
+        return getattr(getattr(self, section) if section else self, name)
+
+    @model_validator(mode="after")
     def _budgets_fit(self) -> "Recipe":
         if not self.evaluate.budgets:
             return self
-        if not (self.train.tops_stop and self.train.tops_tags):
+        if self.method == "tops" and not (self.train.tops_stop and self.train.tops_tags):
             raise ValueError(
                 "evaluate.budgets compares with two more models; say under train.tops_stop and "
                 "train.tops_tags how they are trained"
@@ -654,7 +766,7 @@ def _find_twice(node: yaml.Node, key: str, seen: set[int]) -> Iterator[str]:
             yield from _find_twice(value, inner, seen)
 
 
-_SOURCE_KINDS = {"file", "huggingface", "procedural", "benchmark"}
+_SOURCE_KINDS = {"file", "huggingface", "questions", "procedural", "benchmark"}
 
 
 def _explain(detail: Any) -> str:
@@ -703,7 +815,7 @@ def _resolve(section: Any, folder: Path) -> Any:
             name: _resolve(getattr(section, name), folder) for name in section.model_fields_set
         }
         for name in section.hub_or_folder:
-            if (value := getattr(section, name)) and _from(folder, value).is_dir():
+            if (value := getattr(section, name)) and _from(folder, value).exists():
                 values[name] = str(_from(folder, value))
         return section.model_copy(update=values)
     if isinstance(section, list):

@@ -4,7 +4,8 @@ Problem
     ``id``          text, unique in a run
     ``prompt``      text, what the model is asked
     ``answer``      the reference answer as JSON text (a JSON string for plain answers)
-    ``verifier``    name of the verifier that checks replies to it
+    ``verifier``    name of the verifier that checks replies to it; null, like ``answer``, for a
+                    question without a reference, which is trained on unverified
     ``difficulty``  text or null
     ``source``      text, where the problem comes from
 
@@ -14,6 +15,8 @@ Trajectory: one reply to a problem; ``(problem_id, effort, sample)`` is unique i
     ``sample``           number of the reply among those to the same problem and effort, from 0
     ``text``             text, without the end token
     ``thinking_tokens``  number of tokens of ``text``, the end token not counted
+    ``hidden_tokens``    how many of ``thinking_tokens`` a server counts but does not show; 0 or
+                         null for none
     ``finish_reason``    ``stop`` (ended by itself) or ``length`` (cut at the token limit)
 
 Windowed: a Trajectory sampled with a thinking window, with four more columns. Where the window
@@ -24,7 +27,8 @@ closed, ``text`` is what follows the hint and ``thinking_tokens`` counts what co
     ``answer_tokens``  number of tokens after the hint; 0 where the window did not close
 
 Verdict: a Trajectory with two more columns
-    ``verdict``  ``right``, ``wrong`` or ``error`` (the verifier itself failed)
+    ``verdict``  ``right``, ``wrong`` or ``error`` (the verifier itself failed); null where nobody
+                 checked, as in replies that are trained on unverified
     ``reason``   text; why, or null
 
 Example: one row to fine-tune on
@@ -75,6 +79,7 @@ TRAJECTORY = _table(
         "sample": pl.Int32,
         "text": pl.String,
         "thinking_tokens": pl.Int32,
+        "hidden_tokens": pl.Int32,
         "finish_reason": pl.Enum(["stop", "length"]),
     }
 )

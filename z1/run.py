@@ -1,4 +1,4 @@
-"""``z1 run``: the whole TOPS pipeline on this machine, as bars on the screen and files in a folder.
+"""``z1 run``: a whole pipeline on this machine, as bars on the screen and files in a folder.
 
 The pipeline is the one that a cluster runs, run by ``kfp.local``: a process for each step, one
 after another. What those processes print comes through this process's standard output, where
@@ -27,7 +27,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from z1 import progress
 from z1.errors import InputError
-from z1.recipe import load_recipe, write_recipe
+from z1.recipe import Recipe, load_recipe, write_recipe
 from z1.records import write_bytes
 from z1.stages import RECORD, read_record
 from z1.stages.component import ERROR
@@ -56,7 +56,7 @@ class RunError(Exception):
 
 
 def run_recipe(path: Path, output: Path) -> None:
-    """Run the TOPS pipeline of a recipe in the folder ``output/NAME`` and print its results.
+    """Run the pipeline of a recipe's method in the folder ``output/NAME`` and print its results.
 
     What is there already of an unchanged recipe is not made again. Raises InputError if the
     recipe or its data are wrong or another process runs in that folder, RunError if a step fails.
@@ -67,11 +67,7 @@ def run_recipe(path: Path, output: Path) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: leave all in order
     with _only_run(folder), (folder / "run.log").open("a", encoding="utf-8", buffering=1) as log:
         log.write(f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} z1 run {path}\n")
-        from z1_pipelines.budgets_pipeline import budgets_pipeline
-        from z1_pipelines.tops_pipeline import tops_pipeline
-
-        pipeline = budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
-        run_pipeline(pipeline, recipe.model_dump_json(), folder, log, console)
+        run_pipeline(_find_pipeline(recipe), recipe.model_dump_json(), folder, log, console)
         # Now and not before, so that beside an older report stands its own recipe.
         write_bytes(folder / "recipe.yaml", write_recipe(recipe).encode())
         for name in _REPORTS:
@@ -80,6 +76,16 @@ def run_recipe(path: Path, output: Path) -> None:
 
     print_table(json.loads((folder / "report.json").read_text(encoding="utf-8")))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def _find_pipeline(recipe: Recipe) -> Any:
+    from z1_pipelines.budgets_pipeline import budgets_pipeline
+    from z1_pipelines.tops_pipeline import tops_pipeline
+    from z1_pipelines.z1_pipeline import z1_pipeline
+
+    if recipe.method == "z1":
+        return z1_pipeline
+    return budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
 
 
 def run_pipeline(pipeline: Any, recipe: str, folder: Path, log: TextIO, console: Console) -> None:

@@ -34,6 +34,7 @@ class Trial(Section):
     """As much of a recipe as the evaluate stage reads."""
 
     name: str
+    method: None = None
     seed: int = 0
     model: None = None
     train: None = None

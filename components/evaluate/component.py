@@ -1,4 +1,4 @@
-"""The component that tests the models of the TOPS pipeline and writes the report."""
+"""The component that tests the models of a pipeline and writes the report."""
 
 from typing import Optional
 
@@ -13,16 +13,17 @@ def evaluate(
     recipe: str,
     step: str,
     problems: Input[Dataset],
-    tag: Input[Model],
-    random: Input[Model],
-    tops: Input[Model],
-    iter_sft: Input[Model],
-    iter_dpo: Input[Model],
     output: Output[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
-    tops_stop: Optional[Input[Model]] = None,  # noqa: UP045 - kfp reads this form only
+    tag: Optional[Input[Model]] = None,  # noqa: UP045 - kfp reads this form only
+    random: Optional[Input[Model]] = None,  # noqa: UP045
+    tops: Optional[Input[Model]] = None,  # noqa: UP045
+    iter_sft: Optional[Input[Model]] = None,  # noqa: UP045
+    iter_dpo: Optional[Input[Model]] = None,  # noqa: UP045
+    tops_stop: Optional[Input[Model]] = None,  # noqa: UP045
     tops_tags: Optional[Input[Model]] = None,  # noqa: UP045
+    z1: Optional[Input[Model]] = None,  # noqa: UP045
     workspace: str = "",
 ) -> None:
     """Test the models, the recipe's base model and its baselines on the evaluation problems.
@@ -38,6 +39,7 @@ def evaluate(
         iter_dpo: The thinking-optimal model after training on preferences.
         tops_stop: The thinking-optimal model, trained to stop; tested over budgets alone.
         tops_tags: The same, trained with tags around its thinking; tested over budgets alone.
+        z1: The model of the Z1 pipeline.
         workspace: The run's folder on this machine; empty on a cluster.
         output: Every reply with its verdict, report.json and report.html.
         report: The report as a page.
@@ -56,6 +58,7 @@ def evaluate(
         "iter-dpo": iter_dpo,
         "tops-stop": tops_stop,
         "tops-tags": tops_tags,
+        "z1": z1,
     }
     folder = run_component("evaluate", recipe, "evaluate", inputs, output, metrics, step, workspace)
     shutil.copyfile(folder / "report.html", report.path)

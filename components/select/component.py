@@ -24,9 +24,9 @@ def select(
 
     Args:
         recipe: The recipe's text, with absolute paths.
-        rule: Which replies: seed, shortest, random or pairs.
+        rule: Which replies: seed, shortest, random, pairs or tokens.
         step: Name of the output folder.
-        replies: Output of the verify component.
+        replies: Output of the verify or the filter component.
         problems: Output of the problems component.
         seed: The seed set, for the rules that add replies from it.
         workspace: The run's folder on this machine; empty on a cluster.

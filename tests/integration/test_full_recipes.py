@@ -23,6 +23,7 @@ from z1.training.rows import sft_rows
 from z1.training.trainers import save_model, train_sft
 
 ROOT = Path(__file__).parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "benchmarks"
 FULL = ["tops-qwen2.5-32b", "tops-llama3.1-8b"]
 
 
@@ -116,6 +117,71 @@ def write_datasets(folder: Path, rng: random.Random) -> None:
         ]
         + [proof] * 5,
     )
+
+
+def write_questions(folder: Path, rng: random.Random) -> None:
+    """Write questions and a teacher's replies in the columns of Z1-Code-Reasoning-107K."""
+    rows = [
+        {
+            "id": i,
+            "question": put(terms),
+            "response": solve(terms, "high" if i % 2 else "medium", rng),
+            "token_num_qwen": 100,
+        }
+        for i, terms in enumerate(draw(rng, 120))
+    ]
+    rows[0]["response"] = "Wait, let me add these up once more to be sure.\n" * 40
+    home = folder / "efficientscaling" / "Z1-Code-Reasoning-107K"
+    home.mkdir(parents=True)
+    pl.DataFrame(rows).write_parquet(home / "train.parquet")
+    pl.DataFrame(rows).write_parquet(folder / "z1.parquet")
+
+
+@pytest.mark.parametrize("replies", ["sampled", "from the paper's file"])
+def test_the_full_size_z1_recipe_runs_end_to_end(replies, shelf):
+    content = yaml.safe_load((ROOT / "recipes" / "z1-qwen2.5-coder-7b.yaml").read_text())
+    taught = str(shelf / "taught")
+    content["name"] = f"z1-{replies.split()[0]}"
+    content["model"]["path"] = content["teacher"]["model"] = taught
+    small = {"max_tokens": 160, "batch_size": 128, "part_size": 512}
+    content["teacher"]["sampling"].update(small)
+    content["evaluate"]["sampling"].update(small)
+    content["evaluate"].update(budgets=[4, 20], resamples=100, rounds=True, reach="base")
+    training = {"batch_size": 16, "device_batch_size": 16, "epochs": 1, "max_length": 512}
+    content["train"]["z1"].update(training, dtype="float32")
+    for source in content["problems"]["sources"][1:]:
+        source["path"] = str(FIXTURES / f"{source['name']}.jsonl")
+    for baseline in content["evaluate"]["baselines"]:
+        baseline["model"] = taught
+    if replies != "sampled":
+        content["evaluate"]["baselines"] = []
+        content["teacher"] = {"engine": "file", "replies": "z1.parquet"}
+        content["select"]["tokens"] = 2000
+    if not (shelf / "z1.parquet").exists():
+        write_questions(shelf, random.Random(1))
+    recipe = shelf / f"{content['name']}.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    command = [sys.executable, "-m", "z1.cli", "run", recipe.name]
+    result = subprocess.run(command, cwd=shelf, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    out = shelf / "runs" / content["name"]
+    report = json.loads((out / "report.json").read_text())
+    baselines = {baseline["name"] for baseline in content["evaluate"]["baselines"]}
+    assert {model["name"] for model in report["models"]} == {"base", "z1", *baselines}
+    assert {row["model"] for row in report["budgets"]} == {"base", "z1", *baselines}
+    assert {row["budget"] for row in report["budgets"]} == {4, 20}
+    benchmarks = {"MATH500", "GPQA Diamond", "LiveCodeBench v5", "BigCodeBench-Hard"}
+    assert set(report["models"][0]["by_difficulty"]) == benchmarks
+    # No judge reads the rounds of programs, and the report says so.
+    assert all(row["unjudged"] == 5 for row in report["rounds"])
+    stages = {stage["name"]: stage for stage in report["stages"]}
+    problems = pl.read_parquet(out / "problems" / "train.parquet")
+    assert problems["verifier"].null_count() == len(problems) > 100
+    assert stages["replies"]["kept"] == len(problems)
+    if replies != "sampled":
+        assert stages["kept"]["reasons"] == {"repeats itself": 1}
+        assert stages["subset"]["reasons"]["beyond select.tokens"] > 0
+        assert pl.read_parquet(out / "subset" / "*.parquet")["thinking_tokens"].sum() <= 2000
 
 
 def make_tiny(content: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -91,12 +91,12 @@ def run_here(pipeline: Any, recipe: str, folder: Path) -> str:
     return shown.getvalue()
 
 
-@pytest.mark.parametrize("name", ["tops_pipeline", "budgets_pipeline"])
-def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_path):
+def compile_pipeline(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Compile a pipeline; return the inputs of each step by their steps, and its settings."""
     kfp = Path(sys.executable).with_name("kfp")
-    output = tmp_path / f"{name}.yaml"
+    output = folder / f"{name}.yaml"
     command = [kfp, "dsl", "compile", "--py", PIPELINES / f"{name}.py", "--output", output]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     spec = next(yaml.safe_load_all(output.read_text()))
     tasks = spec["root"]["dag"]["tasks"]
     values = {
@@ -114,6 +114,31 @@ def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_pat
         }
         for task, parts in tasks.items()
     }
+    settings = {value.pop("step"): value for value in values.values()}
+    return inputs, {step: value for step, value in settings.items() if value}
+
+
+def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
+    inputs, settings = compile_pipeline("z1_pipeline", tmp_path)
+    given = {"problems": "problems"}
+    assert inputs == {
+        "problems": {},
+        "replies": given,
+        "kept": given | {"replies": "replies"},
+        "subset": given | {"replies": "kept"},
+        "z1": given | {"examples": "subset"},
+        "evaluate": given | {"z1": "z1"},
+    }
+    assert settings == {
+        "replies": {"section": "teacher", "split": "train", "efforts": "none"},
+        "subset": {"rule": "tokens"},
+        "z1": {"section": "train.z1"},
+    }
+
+
+@pytest.mark.parametrize("name", ["tops_pipeline", "budgets_pipeline"])
+def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_path):
+    inputs, settings = compile_pipeline(name, tmp_path)
     given = {"problems": "problems"}
     budgets = name == "budgets_pipeline"
     more = given | {"examples": "shortest"}
@@ -145,8 +170,7 @@ def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_pat
         }
         | ({"tops_stop": "tops-stop", "tops_tags": "tops-tags"} if budgets else {}),
     } | ({"tops-stop": more, "tops-tags": more} if budgets else {})
-    settings = {value.pop("step"): value for value in values.values()}
-    assert {step: value for step, value in settings.items() if value} == {
+    assert settings == {
         "seed-replies": {"section": "teacher", "split": "seed", "efforts": "all"},
         "seed": {"rule": "seed"},
         "tag": {"section": "train.tag"},

@@ -47,7 +47,9 @@ def test_it_is_the_wheel_that_is_used(installed):
     assert str(ROOT) not in place
 
 
-@pytest.mark.parametrize("name", ["demo", "tops-qwen2.5-32b", "tops-llama3.1-8b"])
+@pytest.mark.parametrize(
+    "name", ["demo", "z1-demo", "tops-qwen2.5-32b", "tops-llama3.1-8b", "z1-qwen2.5-coder-7b"]
+)
 def test_its_recipes_are_found_by_name(installed, name):
     run(installed, "-m", "z1.cli", "recipe", "check", name)
 

@@ -181,6 +181,33 @@ def test_models_of_the_budgets_are_trained_as_their_names_say(content):
         parse_recipe(content, "my.yaml", Path())
 
 
+def test_each_method_says_what_it_needs_and_what_it_has_no_use_for(content):
+    content["method"] = "z1"
+    with pytest.raises(InputError, match=r"'z1' also needs train\.z1"):
+        parse_recipe(content, "my.yaml", Path())
+    content["train"]["z1"] = content["train"]["tops"]
+    with pytest.raises(InputError, match=r"no use for efforts, generate, iterate, train\.tag"):
+        parse_recipe(content, "my.yaml", Path())
+    content["method"] = "tops"
+    with pytest.raises(InputError, match=r"'tops' has no use for train\.z1"):
+        parse_recipe(content, "my.yaml", Path())
+    del content["train"]["z1"], content["generate"], content["train"]["tag"]
+    with pytest.raises(InputError, match=r"'tops' also needs generate, train\.tag"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_questions_without_references_are_for_z1_alone(content):
+    content["problems"]["sources"].append({"kind": "questions", "path": "some/dataset"})
+    with pytest.raises(InputError, match="checks every reply"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+@pytest.mark.parametrize("name", ["z1-demo", "z1-qwen2.5-coder-7b"])
+def test_the_z1_recipes_are_found_by_name(name):
+    recipe = load_recipe(find_recipe(name))
+    assert (recipe.name, recipe.method) == (name, "z1")
+
+
 def test_nothing_is_trained_on_a_benchmark(content):
     source = {"kind": "benchmark", "name": "math500"}
     content["problems"]["sources"].append(source)

@@ -37,6 +37,7 @@ class Reply(NamedTuple):
     reasoning: str | None = None
     hint_tokens: int = 0
     answer_tokens: int = 0
+    hidden_tokens: int = 0
     token_ids: tuple[int, ...] = ()
     """The whole reply without its end token, where the engine knows the ids; in no table."""
 

@@ -75,7 +75,9 @@ class ChatEngine(StreamingEngine):
             )
         # A server may set a model's own thinking apart; it is part of the reply all the same.
         whole = "\n\n".join(part for part in (reasoning, text) if part)
-        return Reply(whole, completion.usage.completion_tokens, finish)
+        counted = completion.usage.completion_tokens_details
+        hidden = 0 if reasoning or counted is None else counted.reasoning_tokens or 0
+        return Reply(whole, completion.usage.completion_tokens, finish, hidden_tokens=hidden)
 
     def _messages(self, request: Request) -> Any:
         messages = [{"role": "user", "content": request.prompt}]

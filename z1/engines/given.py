@@ -13,12 +13,14 @@ from z1.records import EFFORTS, normalise_prompt
 
 
 def read_replies(
-    path: Path, problems: pl.DataFrame, model: BaseModelSection
+    path: Path, problems: pl.DataFrame, model: BaseModelSection, efforts: bool = True
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Read a JSONL or Parquet file of ``prompt``, ``text`` and optionally ``effort``.
 
-    Returns Trajectory rows for the problems asked for, and how many replies were left out, by
-    reason. Where no reply to a problem names an effort they get low, medium and high by length.
+    ``question`` and ``response``, as in Z1-Code-Reasoning-107K, stand for the first two as well;
+    its own token counts are of another tokenizer and not read. Returns Trajectory rows for the
+    problems asked for, and how many replies were left out, by reason. Replies that name no effort
+    get low, medium and high by length, unless ``efforts`` is off: then all are to no effort.
 
     Raises InputError that names the line if a reply is broken, or the file if none fits.
     """
@@ -30,7 +32,9 @@ def read_replies(
         where = f"{path}, {place}"
         if isinstance(reply, ValueError):
             raise InputError(f"{where}: {reply}")
-        prompt, text, effort = (reply.get(name) for name in ("prompt", "text", "effort"))
+        prompt = reply.get("prompt", reply.get("question"))
+        text = reply.get("text", reply.get("response"))
+        effort = reply.get("effort") if efforts else None
         if not isinstance(prompt, str) or not isinstance(text, str):
             raise InputError(f"{where}: a reply needs 'prompt' and 'text', both text")
         if effort is not None and effort not in EFFORTS:
@@ -54,18 +58,19 @@ def read_replies(
     if not rows:
         raise InputError(
             f"{path}: no reply is to a problem of this split; give the problems' source "
-            "'split: seed' so that all of them are in it"
+            f"'split: {'seed' if efforts else 'train'}' so that all of them are in it"
         )
-    rows, short, extra = _rank_without_effort(rows)
-    if not rows:
-        raise InputError(
-            f"{path}: none of its {short} replies to problems of this split can be used; they name "
-            "no effort and no problem has three of them: give each its 'effort', or each problem "
-            "three replies"
-        )
-    dropped["fewer than three without effort"] = short
-    dropped["more than three without effort"] = extra
-    counts: dict[tuple[str, str], int] = {}
+    if efforts:
+        rows, short, extra = _rank_without_effort(rows)
+        if not rows:
+            raise InputError(
+                f"{path}: none of its {short} replies to problems of this split can be used; they "
+                "name no effort and no problem has three of them: give each its 'effort', or each "
+                "problem three replies"
+            )
+        dropped["fewer than three without effort"] = short
+        dropped["more than three without effort"] = extra
+    counts: dict[tuple[str, str | None], int] = {}
     for row in rows:
         key = (row["problem_id"], row["effort"])
         row["sample"] = counts.get(key, 0)

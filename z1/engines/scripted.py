@@ -1,5 +1,8 @@
 """The scripted teacher: a program that works out sums at the effort it is asked for.
 
+Asked for no effort, it takes as much as the sum needs, as a large model left to itself would: two
+numbers it adds at once, three or four step by step, and of more it checks the sum.
+
 It stands in for a large reasoning model on a machine that cannot run one; the TOPS paper allows
 seed replies written by people. Its solutions are real: see ``z1.tiny.sums``.
 """
@@ -11,6 +14,7 @@ from z1.engines import Reply, Request, derive_seed
 from z1.errors import InputError
 from z1.models import load_tokenizer
 from z1.recipe import BaseModelSection
+from z1.records import EFFORTS
 from z1.tiny.sums import parse_sum, solve
 
 
@@ -32,6 +36,7 @@ class ScriptedTeacher:
                     f"{request.prompt!r}; choose another engine under teacher.engine"
                 )
             rng = random.Random(derive_seed(seed, number))
-            texts.append(solve(terms, request.effort or "medium", rng, self.slip))
+            effort = request.effort or EFFORTS[(len(terms) > 2) + (len(terms) > 4)]
+            texts.append(solve(terms, effort, rng, self.slip))
         tokens = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         return [Reply(text, len(ids), "stop") for text, ids in zip(texts, tokens, strict=True)]

@@ -13,5 +13,12 @@ MODELS = {
     "tops": "TOPS",
     "iter-sft": "Iter-SFT",
     "iter-dpo": "Iter-DPO",
+    "z1": "Z1",
 }
-"""The models of a TOPS run, in the order of the report, and how people read their names."""
+"""The models of a run, in the order of the report, and how people read their names."""
+METHODS: dict[str | None, tuple[str, ...]] = {
+    "tops": ("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
+    "z1": ("base", "z1"),
+    None: (),
+}
+"""The models that each method's pipeline tests; a trial of a model has no method."""

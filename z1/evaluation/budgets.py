@@ -27,6 +27,9 @@ CURVES = {
     ("tops-stop", "window"): "Trained to stop",
     ("tops-tags", "tags"): "Tags",
     ("tops", "truncation"): "Truncation",
+    ("z1", "window"): "Z1, window",
+    ("z1", "truncation"): "Z1, truncation",
+    ("base", "window"): "Base, window",
 }
 """What is compared, model and method, in the order of the report, and how people read it."""
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from z1.evaluation import MODELS
-from z1.evaluation.budgets import list_curves, summarise_budgets
+from z1.evaluation import METHODS, MODELS
+from z1.evaluation.budgets import BUDGETED, list_curves, summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
 from z1.evaluation.metrics import natural_key, per_problem, summarise
+from z1.evaluation.reach import find_reach
+from z1.evaluation.scaling import TABLE_6, check_rise
 from z1.recipe import Recipe, write_recipe
+from z1.rounds import Judge, count_rounds
 
 Record = Mapping[str, Any]
 """What a stage says of its output: ``stage.json``, with its inputs' records under ``parents``."""
@@ -25,13 +28,16 @@ def build_report(
     problems: pl.DataFrame,
     records: Mapping[str, Record],
     within_budgets: pl.DataFrame | None = None,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Join the figures of all replies with what the stages before said, as plain JSON values.
 
     ``replies`` has the columns ``metrics.EVALUATED``, ``problems`` those of PROBLEM, and
     ``records`` holds the record of every input by its name (``tops`` is the TOPS model's);
-    ``within_budgets`` has the columns ``budgets.BUDGETED``. Besides ``run``, ``recipe_sha256``,
-    ``models``, ``budgets`` and ``stages`` the report has ``temperature`` (that of the sampled pass,
+    ``within_budgets`` has the columns ``budgets.BUDGETED``, and ``judge`` finds rounds where no
+    verifier can. Besides ``run``, ``recipe_sha256``,
+    ``method``, ``models``, ``budgets``, ``paper`` (the Z1 paper's own curves, for a Z1 run) and
+    ``stages`` the report has ``temperature`` (that of the sampled pass,
     which ``comparison``, ``checks`` and ``examples`` are about) and ``remarks``.
     """
     section = recipe.evaluate
@@ -46,18 +52,46 @@ def build_report(
         recipe.seed,
         selected_tokens(records),
     )
+    within = pl.DataFrame(schema=BUDGETED) if within_budgets is None else within_budgets
+    checks = check(models, comparison, temperature)
+    checks += check_rise(within, section.resamples, recipe.seed)
     return {
         "run": recipe.name,
+        "method": recipe.method,
         "recipe_sha256": hashlib.sha256(write_recipe(recipe).encode()).hexdigest(),
         "temperature": temperature,
         "models": models,
-        "budgets": [] if within_budgets is None else summarise_budgets(within_budgets, problems),
+        "budgets": summarise_budgets(within, problems),
+        "paper": TABLE_6 if recipe.method == "z1" else [],
+        "reach": _find_reach(recipe, within, replies),
+        "rounds": _count_rounds(replies, problems, temperature, judge) if section.rounds else [],
         "comparison": comparison,
-        "checks": check(models, comparison, temperature),
+        "checks": checks,
         "examples": pick_examples(replies, problems, temperature),
-        "remarks": write_remarks(models, temperature, section.sampling.max_tokens),
+        "remarks": write_remarks(recipe.method, models, temperature, section.sampling.max_tokens),
         "stages": stages,
     }
+
+
+def _find_reach(
+    recipe: Recipe, within: pl.DataFrame, replies: pl.DataFrame
+) -> dict[str, Any] | None:
+    section = recipe.evaluate
+    if section.reach is None:
+        return None
+    return find_reach(within, replies, recipe.method, section.reach, section.resamples, recipe.seed)
+
+
+def _count_rounds(
+    replies: pl.DataFrame, problems: pl.DataFrame, temperature: float, judge: Judge | None
+) -> list[dict[str, Any]]:
+    """Return the rows of ``z1.rounds.count_rounds`` of every model, at the given temperature."""
+    shown = replies.filter(pl.col("temperature") == temperature)
+    return [
+        {"name": name, **row}
+        for name in dict.fromkeys(shown["model"])
+        for row in count_rounds(shown.filter(pl.col("model") == name), problems, judge)
+    ]
 
 
 def order_stages(records: Iterable[Record]) -> list[dict[str, Any]]:
@@ -101,16 +135,18 @@ def selected_tokens(records: Mapping[str, Record]) -> dict[str, float]:
 def pick_examples(
     replies: pl.DataFrame, problems: pl.DataFrame, temperature: float
 ) -> list[dict[str, Any]]:
-    """Show one of the easiest and one of the hardest problems as tag-high and TOPS answered them.
+    """Show one of the easiest and one of the hardest problems as tag-high and TOPS answered them,
+    or as the base and Z1 did.
 
     Of each it is the first problem by id that all of them got right at the first seed; the
     first problem where there is none. Empty if the run has neither model.
     """
-    shown = replies.filter(
-        pl.col("temperature") == temperature,
-        ((pl.col("model") == "tag") & (pl.col("effort") == "high"))
-        | ((pl.col("model") == "tops") & pl.col("effort").is_null()),
-    )
+    name, effort = pl.col("model"), pl.col("effort")
+    if (replies["model"] == "z1").any():
+        pair = name.is_in(["base", "z1"])
+    else:
+        pair = ((name == "tag") & (effort == "high")) | ((name == "tops") & effort.is_null())
+    shown = replies.filter(pl.col("temperature") == temperature, pair)
     shown = shown.filter(
         pl.col("seed") == pl.col("seed").min(), pl.col("sample") == pl.col("sample").min()
     ).sort("model", "effort")
@@ -146,17 +182,23 @@ def _plain_answer(encoded: str) -> str:
     return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 
-def write_remarks(models: list[dict[str, Any]], temperature: float, max_tokens: int) -> list[str]:
+def write_remarks(
+    method: str | None, models: list[dict[str, Any]], temperature: float, max_tokens: int
+) -> list[str]:
     """Say what a careful reader should know before believing the figures."""
     sampled = [model for model in models if model["temperature"] == temperature]
     problems = max(model["problems"] for model in sampled)
     seeds = max(model["seeds"] for model in sampled)
     own = {model["name"] for model in models} & set(MODELS)
     untrained = " that no model of this run was trained on" if own else ""
+    how = (
+        f"with {seeds} sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where "
+        "temperature 0 is shown, once more"
+        if temperature > 0
+        else "once, at temperature 0"
+    )
     remarks = [
-        f"Every figure comes from {problems:,} problems{untrained}, answered with {seeds} "
-        f"sampling seed{'s' * (seeds > 1)} at temperature {temperature:g} and, where temperature 0 "
-        "is shown, once more.",
+        f"Every figure comes from {problems:,} problems{untrained}, answered {how}.",
         "± is one standard error. The replies to a problem are averaged first and the error is "
         "taken over problems, so it covers other problems and other sampling seeds. Each model "
         "was trained once: it does not cover the chance in training.",
@@ -165,7 +207,7 @@ def write_remarks(models: list[dict[str, Any]], temperature: float, max_tokens: 
         remarks.append(
             "This is less than 500 problems and 3 seeds: take the figures as a trial, not a result."
         )
-    missing = [text for name, text in MODELS.items() if own and name not in own]
+    missing = [MODELS[name] for name in METHODS[method] if own and name not in own]
     if missing:
         remarks.append(f"Not part of this run: {', '.join(missing)}.")
     for model in sampled:
@@ -193,6 +235,8 @@ def finding(report: Mapping[str, Any]) -> str:
     """Say in one sentence what the run found."""
     comparison = report["comparison"]
     if comparison is None or comparison["token_ratio"] is None:
+        if rise := [held["text"] for held in report["checks"] if held["name"] == "rises"]:
+            return str(rise[0])
         names = list(dict.fromkeys(MODELS.get(m["name"], m["name"]) for m in report["models"]))
         return f"How right and how long {', '.join(names)} answer."
     tokens, points = comparison["token_ratio"], comparison["accuracy_difference"]

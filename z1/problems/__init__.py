@@ -12,6 +12,7 @@ from z1.problems.benchmarks import read_benchmark
 from z1.problems.files import read_file
 from z1.problems.huggingface import read_huggingface
 from z1.problems.procedural import read_procedural
+from z1.problems.questions import read_questions
 from z1.problems.rows import ROWS
 from z1.problems.splits import divide, split_point
 from z1.recipe import AnySource, Problems
@@ -22,6 +23,7 @@ Reader = Callable[[Any, str], tuple[pl.DataFrame, Counter[str]]]
 SOURCES: dict[str, Reader] = {
     "file": read_file,
     "huggingface": read_huggingface,
+    "questions": read_questions,
     "procedural": read_procedural,
     "benchmark": read_benchmark,
 }
@@ -39,7 +41,7 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
 
     Raises InputError where a source is wrong.
     """
-    every, dropped = read_sources(section.sources, "problems.sources")
+    every, dropped = read_sources(section, section.sources, "problems.sources")
     distinct = divide(every, section.splits, section.split_seed)
     dropped["same prompt as another problem"] += len(every) - len(distinct)
     divided = distinct.filter(pl.col("split").is_not_null())
@@ -47,8 +49,12 @@ def gather(section: Problems) -> tuple[pl.DataFrame, Counter[str]]:
     return _name(divided).select(*PROBLEM, "split", "kind", "question", "where"), +dropped
 
 
-def read_sources(sources: Sequence[AnySource], key: str) -> tuple[pl.DataFrame, Counter[str]]:
+def read_sources(
+    section: Problems, sources: Sequence[AnySource], key: str
+) -> tuple[pl.DataFrame, Counter[str]]:
     """Read sources, ``key`` being that of their list; also return how many rows were left out.
+
+    ``section`` says how problems are divided, of which a source may take ``only`` a split.
 
     Besides ``rows.ROWS`` the rows have the ``kind`` of source and ``pinned``, the split that it is
     put into whole, or null. Raises InputError where a source is wrong.
@@ -65,6 +71,15 @@ def read_sources(sources: Sequence[AnySource], key: str) -> tuple[pl.DataFrame, 
         if source.count is not None:
             rows, beyond = _take(rows, source.count)
             dropped["beyond the source's count"] += beyond
+        if source.only is not None:
+            placed = divide(
+                rows.with_columns(pinned=pl.lit(None, pl.String)),
+                section.splits,
+                section.split_seed,
+            )
+            kept = placed.filter(pl.col("split") == source.only).select(rows.columns)
+            dropped[f"not in the {source.only} split"] += len(rows) - len(kept)
+            rows = kept
         found.append(
             rows.with_columns(
                 pl.lit(source.kind).alias("kind"),

@@ -26,8 +26,10 @@ def check_problems(
 ) -> pl.DataFrame:
     """Return the rows whose reference answer fails, with the column ``reason`` added.
 
-    ``problems`` has ``answer`` (JSON text) and ``verifier``; ``report`` hears how many are done.
+    ``problems`` has ``answer`` (JSON text) and ``verifier``, both null for a question without a
+    reference, which cannot fail; ``report`` hears how many are done.
     """
+    problems = problems.filter(pl.col("verifier").is_not_null())
     reasons: list[str | None] = [None] * len(problems)
     items, places = [], []
     for place, (verifier, text) in enumerate(problems.select("verifier", "answer").iter_rows()):

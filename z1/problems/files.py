@@ -71,11 +71,11 @@ def _read_row(content: Mapping[str, Any]) -> dict[str, str | None]:
     except (TypeError, ValueError) as error:  # Parquet has values that JSON lacks
         raise ValueError(f"answer {content['answer']!r} has no form in JSON") from error
     row = {
-        "id": _label(content, "id"),
+        "id": read_label(content, "id"),
         "prompt": content["prompt"],
         "answer": answer,
         "verifier": content["verifier"],
-        "difficulty": _label(content, "difficulty"),
+        "difficulty": read_label(content, "difficulty"),
     }
     for field, text in row.items():
         if text is not None and is_half_character(text):
@@ -83,7 +83,7 @@ def _read_row(content: Mapping[str, Any]) -> dict[str, str | None]:
     return row
 
 
-def _label(content: Mapping[str, Any], field: str) -> str | None:
+def read_label(content: Mapping[str, Any], field: str) -> str | None:
     """Return an optional field that may be a number or text, as text."""
     value = content.get(field)
     if value is None:

@@ -21,7 +21,7 @@ import polars as pl
 
 from z1.errors import InputError
 from z1.problems.rows import ROWS
-from z1.recipe import HuggingFaceSource
+from z1.recipe import HubSource, HuggingFaceSource
 
 _NO_ANSWERS = {"proof", "notfound", "not found", "none", "nan"}
 
@@ -50,7 +50,7 @@ def read_huggingface(source: HuggingFaceSource, key: str) -> tuple[pl.DataFrame,
     adapter = ADAPTERS[source.columns]
     rows: list[dict[str, str | None]] = []
     dropped: Counter[str] = Counter()
-    for number, content in enumerate(_load(source, key), start=1):
+    for number, content in enumerate(load_rows(source, key), start=1):
         try:
             found = adapter(content)
             if source.until_year is not None and _year(content, key) > source.until_year:
@@ -81,7 +81,8 @@ def read_huggingface(source: HuggingFaceSource, key: str) -> tuple[pl.DataFrame,
     return pl.DataFrame(rows, schema=ROWS), dropped
 
 
-def _load(source: HuggingFaceSource, key: str) -> Any:
+def load_rows(source: HubSource, key: str) -> Any:
+    """Return the rows of a source's dataset. Raises InputError that says what to do without it."""
     from datasets import load_dataset
 
     try:

@@ -1,6 +1,6 @@
 """What is kept for training: a file for each rule."""
 
-from z1.selection import pairs, random_right, seed_set, shortest
+from z1.selection import pairs, random_right, seed_set, shortest, token_budget
 from z1.selection.rule import Rule
 
 RULES: dict[str, Rule] = {
@@ -8,4 +8,5 @@ RULES: dict[str, Rule] = {
     "shortest": shortest.RULE,
     "random": random_right.RULE,
     "pairs": pairs.RULE,
+    "tokens": token_budget.RULE,
 }

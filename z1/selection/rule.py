@@ -7,10 +7,11 @@ the same however long the replies are. One row a reply:
     ``problem``          number of its problem, in order of the problems' ids
     ``effort``, ``sample``, ``thinking_tokens``, ``verdict``
 
-It returns the *choice*: one row for each row to write, and one for each problem left out.
+It returns the *choice*: one row for each row to write, and one for each problem
+(of a rule that takes several replies to a problem: each reply) left out.
 
     ``problem``
-    ``reason``           why the problem is left out; null in a row to write
+    ``reason``           why it is left out; null in a row to write
     rules for examples:  ``row``, and ``effort``, the effort prompt to train under or null
     rules for pairs:     ``row`` of the chosen reply, ``rejected`` row, ``rule``
 """
@@ -36,6 +37,8 @@ class Rule:
     """What to change where nothing is kept; ``{min_gap}`` stands for the recipe's value."""
     pairs: bool = False
     """Whether it makes pairs; else examples."""
+    unit: str = "problems"
+    """What it takes or leaves, whole ``problems`` or single ``replies``."""
 
 
 def first_of_each(replies: pl.LazyFrame, *keys: str, longest: bool = False) -> pl.LazyFrame:

@@ -295,7 +295,7 @@ def _plain(value: Any) -> Any:
         fields = {name: _plain(getattr(value, name)) for name in type(value).model_fields}
         for name in value.hub_or_folder:
             folder = MODEL if fields[name] == "tiny" else Path(fields[name] or "")
-            if fields[name] and folder.is_dir():
+            if fields[name] and folder.exists():
                 fields[name] = [fields[name], fingerprint(folder)]
         return fields
     if isinstance(value, list | tuple):

@@ -1,9 +1,10 @@
 """Test every model on the evaluation problems, and write the report of the run.
 
-Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft`` and
-``iter-dpo``; ``base`` is the recipe's own model unless it is given, and the recipe's baselines are
-tested too. With budgets in the recipe, ``tops`` and the baselines are tested over them, and so are
-``tops-stop`` and ``tops-tags``. The output holds
+Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft``,
+``iter-dpo`` and ``z1``; ``base`` is the recipe's own model unless it is given, and the recipe's
+baselines are tested too. With budgets in the recipe, ``tops`` and the baselines are tested over
+them, and so are ``tops-stop`` and ``tops-tags``; of the Z1 pipeline ``z1``, the base and the
+baselines. The output holds
 ``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
@@ -30,6 +31,8 @@ from z1.engines import Engine, build_requests, open_engine, sample_parts
 from z1.errors import InputError
 from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, list_curves, truncate
+from z1.evaluation.counting import recount
+from z1.evaluation.judge import ask_judge
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
 from z1.evaluation.report import build_report, stage_entry
@@ -45,26 +48,34 @@ from z1.records import (
     write_bytes,
     write_part,
 )
+from z1.rounds import CHECKABLE
 from z1.stages import Metrics, Work, code_digest, make_key, read_record
 from z1.verifiers import verify_frame
 from z1.verifiers.sandbox import Settings
 
-USES = ("name", "seed", "model", "verify")
+USES = ("name", "method", "seed", "model", "verify")
 
 SAMPLED = "sampled.json"
-REPORT_ONLY = tuple(
-    f"evaluation/{name}"
-    for name in (
-        "answers.py",
-        "bootstrap.py",
-        "comparison.py",
-        "curves.py",
-        "drawing.py",
-        "page.py",
-        "plots.py",
-        "report.html.j2",
-        "report.py",
-    )
+REPORT_ONLY = (
+    "rounds.py",
+    *(
+        f"evaluation/{name}"
+        for name in (
+            "answers.py",
+            "bootstrap.py",
+            "comparison.py",
+            "counting.py",
+            "curves.py",
+            "drawing.py",
+            "judge.py",
+            "page.py",
+            "plots.py",
+            "reach.py",
+            "report.html.j2",
+            "report.py",
+            "scaling.py",
+        )
+    ),
 )
 """Source files that replies and verdicts do not depend on; what is not listed counts."""
 
@@ -133,8 +144,16 @@ def run(work: Work) -> Metrics:
         within.extend(scan(verdicts, BUDGETED).collect())
 
     write_bytes(work.output / SAMPLED, json.dumps(keys, indent=1).encode())
+    if section.tokenizer is not None:
+        tokenizer = load_tokenizer(section.tokenizer)
+        replies, within = recount(replies, tokenizer), recount(within, tokenizer)
     records = {name: read_record(path) for name, path in work.inputs.items()}
-    report = build_report(work.recipe, replies, problems, records, within)
+    judge = None
+    needed = section.rounds and not set(problems["verifier"]) <= set(CHECKABLE)
+    if needed and section.judge is not None:
+        engine = open_engine(section.judge.sampling, section.judge.model)
+        judge = partial(ask_judge, engine, seed=work.recipe.seed)
+    report = build_report(work.recipe, replies, problems, records, within, judge)
     own: dict[str, Any] = {
         "stage": "evaluate",
         "step": work.step,
@@ -160,8 +179,9 @@ def _make_keys(
 ) -> dict[str, str]:
     """Return a key of all that replies and verdicts depend on, by their table's name."""
     fields = {name: getattr(work.section, name) for name in Evaluation.model_fields}
-    for name in ("resamples", "baselines"):  # each baseline stands in the key of its own replies
+    for name in ("resamples", "tokenizer", "rounds", "judge", "reach"):  # of the report alone
         del fields[name]
+    del fields["baselines"]  # each stands in the key of its own replies
     plain = {name: fields[name] for name in fields if name != "budgets"}
     shared = {
         "problems": read_record(work.inputs["problems"])["key"],
@@ -216,11 +236,13 @@ def find_models(work: Work) -> dict[str, Model]:
 
 
 def find_budgeted(work: Work) -> dict[str, Model]:
-    """Return every model to test over budgets, in the report's order."""
+    """Return every model to test over budgets, in the report's order; for Z1 also the base."""
     if not work.section.budgets:
         return {}
-    given = {name: str(work.inputs[name]) for name, _ in CURVES if name in work.inputs}
-    return given | _baselines(work)
+    given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
+    if work.recipe.method == "z1":
+        given.setdefault("base", work.recipe.model)
+    return {name: given[name] for name, _ in CURVES if name in given} | _baselines(work)
 
 
 def _baselines(work: Work) -> dict[str, Model]:

@@ -27,7 +27,8 @@ def run(work: Work) -> Metrics:
     dropped: dict[str, int] = {}
     if isinstance(section, Teacher) and section.engine == "file":
         assert section.replies is not None
-        rows, dropped = read_replies(section.replies, problems, work.recipe.model)
+        efforts = work.options["efforts"] == "all"
+        rows, dropped = read_replies(section.replies, problems, work.recipe.model, efforts)
         write_part(rows, work.output / "part-00000.parquet", TRAJECTORY)
     else:
         _sample(work, section, problems)

@@ -8,6 +8,7 @@ from z1.errors import InputError
 from z1.recipe import (
     DpoTraining,
     Evaluation,
+    Filter,
     Problems,
     Sampling,
     Section,
@@ -39,6 +40,7 @@ STAGES = {
         {"split": SPLITS, "efforts": ("all", "none")},
     ),
     "verify": Needs((Section,), ("replies", "problems")),
+    "filter": Needs((Filter,), ("replies", "problems")),
     "select": Needs((Selection,), ("replies", "problems"), ("seed",), {"rule": ()}),
     "sft": Needs((Training,), ("examples",), ("model", "problems")),
     "dpo": Needs((DpoTraining,), ("pairs", "model")),

@@ -15,7 +15,9 @@ from z1.recipe import Problems
 from z1.records import PROBLEM, SPLITS, write_part
 from z1.stages import Metrics, Work
 
-USES = ()
+USES = ("method",)
+_SPLITS = {"tops": SPLITS, "z1": ("evaluation", "train")}
+"""The splits that each method cannot do without."""
 _SHOWN = 5  # examples of what was left out
 
 
@@ -38,7 +40,7 @@ def run(work: Work) -> Metrics:
     problems = problems.join(failing, on="id", how="anti", maintain_order="left")
     for split in SPLITS:
         rows = problems.filter(pl.col("split") == split)
-        if rows.is_empty():
+        if rows.is_empty() and split in _SPLITS[work.recipe.method]:
             share = getattr(work.section.splits, split)
             raise InputError(
                 f"problems.splits.{split}: none of the {len(problems)} problems is in the {split} "
@@ -51,7 +53,7 @@ def run(work: Work) -> Metrics:
         kept=len(problems),
         dropped=+dropped,
         details={
-            "splits": {split: counts[split] for split in SPLITS},
+            "splits": {split: counts.get(split, 0) for split in SPLITS},
             "sources": _count(problems, "source"),
             "difficulty": {
                 split: _count(problems.filter(pl.col("split") == split), "difficulty")
@@ -73,7 +75,7 @@ def _find_contaminated(section: Problems, problems: pl.DataFrame) -> pl.DataFram
     if section.decontaminate is None:
         return problems.clear().with_columns(against=pl.lit(None, pl.String))
     against = section.decontaminate.against
-    others = read_sources(against, "problems.decontaminate.against")[0]
+    others = read_sources(section, against, "problems.decontaminate.against")[0]
     tests = [table.select("question", "where") for table in (problems.filter(evaluation), others)]
     size = section.decontaminate.ngram
     return find_contaminated(problems.filter(~evaluation), pl.concat(tests), size)

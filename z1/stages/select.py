@@ -17,6 +17,7 @@ import polars as pl
 from z1.errors import InputError
 from z1.recipe import Selection
 from z1.records import EFFORTS, EXAMPLE, PAIR, PROBLEM, VERDICT, VERIFIED, scan, write_part
+from z1.rounds import count_rounds
 from z1.selection import RULES
 from z1.selection.rule import Rule
 from z1.selection.seed_set import rank_efforts
@@ -60,7 +61,12 @@ def run(work: Work) -> Metrics:
     rows = _describe(choice.filter(pl.col("reason").is_null()), table, rule)
     _write(work, rows, table, rule)
     details = {"rule": name, **_details(rows, table, seen)}
-    return Metrics(details["problems_kept"], dropped, details, "problems")
+    if options.rounds:
+        right = scan(work.inputs["replies"], VERIFIED).filter(pl.col("verdict") == "right")
+        problems = scan(work.inputs["problems"], PROBLEM).collect()
+        details["rounds"] = count_rounds(right.collect(), problems)
+    kept = details["problems_kept"] if rule.unit == "problems" else len(rows)
+    return Metrics(kept, dropped, details, rule.unit)
 
 
 def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:

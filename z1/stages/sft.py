@@ -1,5 +1,5 @@
 """Fine-tune a model on examples. Inputs: ``examples``; ``model``, or the recipe's base without it;
-``problems`` where the section has ``stop`` or ``tags``.
+``problems`` where the section has ``stop``, ``tags`` or ``mask_wrong_rounds``.
 
 Examples with an effort make a tag model, which carries the effort prompts in its chat template.
 """
@@ -12,10 +12,11 @@ from z1.efforts import without_efforts
 from z1.errors import InputError
 from z1.models import load_model, load_tokenizer
 from z1.records import EXAMPLE, PROBLEM, scan
+from z1.rounds import CHECKABLE, judge_rounds
 from z1.stages import Metrics, Work
 from z1.training.rows import Divide, sft_rows, show_loss_mask, whole
 from z1.training.trainers import save_model, train_sft
-from z1.training.variants import answer_text, stopped, tagged, with_opening
+from z1.training.variants import answer_text, masked, stopped, tagged, with_opening
 
 USES = ("seed", "efforts", "model")
 
@@ -41,6 +42,8 @@ def run(work: Work) -> Metrics:
     if tags := work.section.tags:
         tokenizer.chat_template = with_opening(tokenizer.chat_template, tags)
         divide = tagged(tags, _read_answers(work, examples))
+    if work.section.mask_wrong_rounds:
+        divide = masked(_judge_rounds(work, examples), counts)
     rows, too_long = sft_rows(
         tokenizer, examples.iter_rows(named=True), work.section.max_length, divide
     )
@@ -56,26 +59,58 @@ def run(work: Work) -> Metrics:
         model, tokenizer, rows, work.section, work.output, work.recipe.seed, work.report
     )
     save_model(trained.pop("model"), tokenizer, work.output, efforts)
-    details = trained | ({"replies": dict(counts)} if counts else {})
+    counted = "rounds" if work.section.mask_wrong_rounds else "replies"
+    details = trained | ({counted: dict(counts)} if counts else {})
     return Metrics(len(rows), {"longer than max_length": too_long}, details, "examples")
 
 
 def _read_answers(work: Work, examples: pl.DataFrame) -> dict[str, str | None]:
-    """Return the reference answer of each example's problem as text, or None if it is no text.
+    """Return the reference answer of each example's problem as text, or None if it is no text."""
+    known = _read_problems(work, examples)
+    return {
+        name: None if text is None else answer_text(text)
+        for name, text in known.select("id", "answer").iter_rows()
+    }
+
+
+def _judge_rounds(
+    work: Work, examples: pl.DataFrame
+) -> dict[tuple[str, str], list[tuple[str, bool]]]:
+    """Return the rounds of each problem's text. Raises InputError if none can be checked."""
+    known = _read_problems(work, examples).filter(pl.col("verifier").is_in(CHECKABLE))
+    references = {
+        name: (verifier, answer)
+        for name, verifier, answer in known.select("id", "verifier", "answer").iter_rows()
+    }
+    replies = list(dict.fromkeys(examples.select("problem_id", "text").iter_rows()))
+    checkable = [(name, text) for name, text in replies if name in references]
+    if not checkable:
+        raise InputError(
+            f"{work.step}: no problem has a reference answer to check rounds by; leave out "
+            "'mask_wrong_rounds'"
+        )
+    judged = judge_rounds(
+        [text for _, text in checkable], [references[name] for name, _ in checkable]
+    )
+    unchecked = {(name, text): [(text, True)] for name, text in replies}
+    return unchecked | dict(zip(checkable, judged, strict=True))
+
+
+def _read_problems(work: Work, examples: pl.DataFrame) -> pl.DataFrame:
+    """Return the problems of the examples.
 
     Raises InputError if there are no problems, or one of the examples' is missing.
     """
     if "problems" not in work.inputs:
         raise InputError(
-            f"{work.step}: 'stop' and 'tags' go by the reference answers, so give the input "
-            "'problems', the output of the problems stage"
+            f"{work.step}: 'stop', 'tags' and 'mask_wrong_rounds' go by the reference answers, so "
+            "give the input 'problems', the output of the problems stage"
         )
     asked = examples["problem_id"].unique().to_list()
     known = scan(work.inputs["problems"], PROBLEM).filter(pl.col("id").is_in(asked)).collect()
-    answers = {name: answer_text(text) for name, text in known.select("id", "answer").iter_rows()}
-    if missing := set(asked) - set(answers):
+    if missing := set(asked) - set(known["id"]):
         raise InputError(
             f"{min(missing)}: {len(missing)} examples are of problems that are not in the input "
             "'problems'; give the problems that they were made from"
         )
-    return answers
+    return known

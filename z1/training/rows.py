@@ -13,9 +13,10 @@ from z1.models import encode_prompt
 IGNORED = -100  # label of a token without loss
 
 Example = dict[str, Any]
-Divide = Callable[[Any, Example], tuple[list[int], list[int]]]
-"""Turns a tokenizer and an example into the ids after the prompt that are only read, and those
-that are learnt."""
+Piece = tuple[list[int], bool]
+Divide = Callable[[Any, Example], list[Piece]]
+"""Turns a tokenizer and an example into the ids after the prompt, in pieces that are learnt or only
+read."""
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:
@@ -29,9 +30,9 @@ def encode_reply(tokenizer: Any, text: str) -> list[int]:
     return [*encode(tokenizer, text), tokenizer.eos_token_id]
 
 
-def whole(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
+def whole(tokenizer: Any, example: Example) -> list[Piece]:
     """Learn the whole reply."""
-    return [], encode_reply(tokenizer, example["text"])
+    return [(encode_reply(tokenizer, example["text"]), True)]
 
 
 def sft_rows(
@@ -41,12 +42,13 @@ def sft_rows(
     rows, too_long = [], 0
     for example in examples:
         prompt = encode_prompt(tokenizer, example["prompt"], example["effort"])
-        read, learnt = divide(tokenizer, example)
-        before = prompt + read
-        if len(before) + len(learnt) > max_length:
+        pieces = [(prompt, False), *divide(tokenizer, example)]
+        ids = [token for part, _ in pieces for token in part]
+        if len(ids) > max_length:
             too_long += 1
             continue
-        rows.append({"input_ids": before + learnt, "labels": [IGNORED] * len(before) + learnt})
+        labels = [token if learnt else IGNORED for part, learnt in pieces for token in part]
+        rows.append({"input_ids": ids, "labels": labels})
     return rows, too_long
 
 

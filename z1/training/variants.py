@@ -1,13 +1,16 @@
-"""Two other ways to learn the same replies: to answer when stopped, and to think between tags."""
+"""Other ways to learn the same replies: to answer when stopped, to think between tags, and to learn
+nothing from rounds that end with a wrong answer."""
 
 import json
 import random
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from z1.recipe import Stop, Tags
-from z1.training.rows import Divide, Example, encode, encode_reply, whole
+from z1.training.rows import Divide, Example, Piece, encode, encode_reply, whole
 
 
 def stopped(
@@ -21,7 +24,7 @@ def stopped(
     the replies is added to ``counts``.
     """
 
-    def divide(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
+    def divide(tokenizer: Any, example: Example) -> list[Piece]:
         # Drawn for each problem apart, so that which are cut does not hang on which others come.
         rng = random.Random(f"{seed} {example['problem_id']}")
         answer = answers[example["problem_id"]]
@@ -33,7 +36,8 @@ def stopped(
             counts["cut"] += 1
             reply = encode(tokenizer, example["text"])
             budget = rng.randint(0, len(reply))
-            return reply[:budget] + encode(tokenizer, hint), encode_reply(tokenizer, answer)
+            read = reply[:budget] + encode(tokenizer, hint)
+            return [(read, False), (encode_reply(tokenizer, answer), True)]
         return whole(tokenizer, example)
 
     return divide
@@ -59,10 +63,34 @@ def tagged(tags: Tags, answers: Mapping[str, str | None]) -> Divide:
     ``answers`` are the texts of the reference answers by problem.
     """
 
-    def divide(tokenizer: Any, example: Example) -> tuple[list[int], list[int]]:
+    def divide(tokenizer: Any, example: Example) -> list[Piece]:
         thinking, answer = split_answer(example["text"], answers[example["problem_id"]])
         closing = encode(tokenizer, tags.closing)
-        return [], encode(tokenizer, thinking) + closing + encode_reply(tokenizer, answer)
+        return [(encode(tokenizer, thinking) + closing + encode_reply(tokenizer, answer), True)]
+
+    return divide
+
+
+def masked(
+    rounds: Mapping[tuple[str, str], Sequence[tuple[str, bool]]], counts: Counter[str]
+) -> Divide:
+    """Only read the rounds of a reply that end with a wrong answer, as the TOPS paper tries.
+
+    ``rounds`` are those of each reply by its problem and text, as ``z1.rounds.judge_rounds`` found
+    them; the last one is learnt whatever it is, since the reply was chosen for how it ends. How
+    many rounds were learnt and how many masked is added to ``counts``.
+    """
+
+    def divide(tokenizer: Any, example: Example) -> list[Piece]:
+        parts = rounds[example["problem_id"], example["text"]]
+        # A token may lie across two rounds, so the reply is encoded whole, as it will be read.
+        coded = tokenizer(example["text"], add_special_tokens=False, return_offsets_mapping=True)
+        ids, ends = coded["input_ids"], list(accumulate(len(text) for text, _ in parts))
+        learnt = [right for _, right in parts[:-1]] + [True]
+        counts.update("learnt" if right else "masked" for right in learnt)
+        places = [bisect_right(ends[:-1], start) for start, _ in coded["offset_mapping"]]
+        pieces = [([token], learnt[place]) for token, place in zip(ids, places, strict=True)]
+        return [*pieces, ([tokenizer.eos_token_id], True)]
 
     return divide
 

@@ -70,6 +70,21 @@ def test_a_file_in_which_nothing_fits_says_what_to_do(tmp_path):
         read(tmp_path, {"prompt": "8 + 8", "text": "16"})
 
 
+def test_rows_of_the_papers_data_are_replies_to_no_effort(tmp_path):
+    path = tmp_path / "z1.jsonl"
+    row = {"id": 1, "question": "1 + 2", "response": "1+2=3\n3", "token_num_qwen": 99}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "effort": "low"}))
+    rows, dropped = read_replies(path, PROBLEMS, TINY, efforts=False)
+    assert [(r["problem_id"], r["effort"], r["sample"]) for r in rows] == [
+        ("a", None, 0),
+        ("a", None, 1),
+    ]
+    assert [r["thinking_tokens"] for r in rows] == [7, 7]
+    assert dropped == {}
+    with pytest.raises(InputError, match="split: train"):
+        read_replies(path, PROBLEMS.clear(), TINY, efforts=False)
+
+
 def test_a_file_of_which_all_is_dropped_says_what_to_do(tmp_path):
     pair = [{"prompt": "1 + 2", "text": text} for text in ("3", "1+2=3")]
     with pytest.raises(InputError, match=r"none of its 2 replies .* give each its 'effort'"):

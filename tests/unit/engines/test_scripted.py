@@ -30,3 +30,10 @@ def test_slips_come_from_the_seed():
 def test_it_says_what_it_cannot_do():
     with pytest.raises(InputError, match=r"capital.*teacher\.engine"):
         ScriptedTeacher(0.0, TINY).sample([Request("What is the capital?", "low")], 0)
+
+
+def test_asked_for_no_effort_it_thinks_as_long_as_the_sum_needs():
+    prompts = ["23 + 45", "23 + 45 + 61", "1 + 2 + 3 + 4 + 5"]
+    replies = ScriptedTeacher(0.0, TINY).sample([Request(p, None) for p in prompts], seed=0)
+    assert [reply.text for reply in replies[:2]] == ["23+45=68", "23+45=68\n68+61=129\n129"]
+    assert "check" in replies[2].text

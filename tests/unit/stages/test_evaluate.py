@@ -13,7 +13,7 @@ from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.report import print_table
-from z1.recipe import OWN_MODELS, Baseline, Endpoint
+from z1.recipe import OWN_MODELS, Baseline, Endpoint, load_recipe
 from z1.records import PROBLEM, TRAJECTORY, scan, write_part
 from z1.stages import Work, evaluate, run_stage
 from z1.stages.evaluate import list_cells, run
@@ -21,6 +21,7 @@ from z1.tiny import MODEL, write_tiny
 from z1.training.variants import with_opening
 
 PACKAGE = Path(z1.__file__).parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -357,6 +358,33 @@ def test_without_budgets_models_of_the_budgets_are_not_sampled(
     assert sampled == {"base", "tops"}
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["budgets"] == []
+
+
+def test_z1_is_tested_within_budgets_beside_its_base_and_the_paper(sums_folder, tops, tmp_path):
+    recipe = load_recipe(ROOT / "recipes" / "z1-demo.yaml")
+    changes = {"budgets": [2, 9], "rounds": True, "reach": "base", "resamples": 100}
+    recipe = recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update=changes)})
+    inputs = {"problems": sums_folder, "z1": tops}
+    output = tmp_path / "evaluate"
+    run_stage("evaluate", recipe, "evaluate", inputs, output)
+    report = json.loads((output / "report.json").read_text())
+    assert {(row["model"], row["method"]) for row in report["budgets"]} == {
+        ("z1", "window"), ("z1", "truncation"), ("base", "window")
+    }  # fmt: skip
+    assert {row["budget"] for row in report["budgets"]} == {2, 9}
+    assert [model["name"] for model in report["models"]] == ["base", "z1"]
+    assert [check["name"] for check in report["checks"]] == ["rises"]
+    assert report["reach"]["goal"] == "base"
+    assert [row["name"] for row in report["rounds"]] == ["base", "z1"]
+    assert all(row["rounds"] >= 1 for row in report["rounds"])
+    assert "Not part of this run" not in " ".join(report["remarks"])
+    assert (
+        "4 problems that no model of this run was trained on, answered once" in report["remarks"][0]
+    )
+    page = (output / "report.html").read_text()
+    assert "2,470 → 47.5" in page
+    assert "of the Z1 paper" in page
+    assert "not of this run" in page
 
 
 def with_baselines(recipe, *baselines):

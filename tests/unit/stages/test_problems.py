@@ -8,7 +8,15 @@ import polars as pl
 import pytest
 
 from z1.errors import InputError
-from z1.recipe import FileSource, HuggingFaceSource, Problems, ProceduralSource, Recipe, Splits
+from z1.recipe import (
+    FileSource,
+    HuggingFaceSource,
+    Problems,
+    ProceduralSource,
+    QuestionsSource,
+    Recipe,
+    Splits,
+)
 from z1.records import PROBLEM, SPLITS, normalise_prompt, scan
 from z1.stages import run_stage
 
@@ -108,3 +116,36 @@ def test_an_empty_split_is_an_error_naming_its_key(
     pinned = FileSource.model_validate({"kind": "file", "path": filler, "split": split})
     record = make(demo, tmp_path / "out", source, pinned, splits=Splits(**shares))
     assert record["details"]["splits"][split] == 1
+
+
+def test_questions_that_the_evaluation_asks_are_kept_out_of_the_training(
+    demo: Recipe, tmp_path: Path
+) -> None:
+    rows = [{"question": f"What is {i} + 1?"} for i in range(58, 63)]
+    questions = QuestionsSource(kind="questions", path=str(write(tmp_path / "q.jsonl", rows)))
+    tests = user_file(tmp_path / "mine.jsonl", split="evaluation")
+    recipe = demo.model_copy(update={"method": "z1"})
+    record = make(recipe, tmp_path / "out", questions, tests)
+    train = scan(tmp_path / "out" / "train.parquet", PROBLEM).collect()
+    assert train["prompt"].to_list() == ["What is 60 + 1?", "What is 61 + 1?", "What is 62 + 1?"]
+    assert train["verifier"].null_count() == train["answer"].null_count() == 3
+    assert record["details"]["splits"] == {"evaluation": 60, "seed": 0, "train": 3, "iteration": 0}
+
+
+def test_a_source_may_be_tested_on_alone_by_the_splits_of_all(demo: Recipe, tmp_path: Path) -> None:
+    mine = user_file(tmp_path / "mine.jsonl")
+    make(demo, tmp_path / "divided", mine)
+    record = make(
+        demo,
+        tmp_path / "out",
+        user_file(tmp_path / "mine.jsonl", only="evaluation"),
+        user_file(tmp_path / "others.jsonl", count=300),
+    )
+    divided, whole = (
+        scan(tmp_path / name / "evaluation.parquet", PROBLEM).collect()
+        for name in ("divided", "out")
+    )
+    mine_alone = whole.filter(source="mine.jsonl")["prompt"]
+    assert mine_alone.to_list() == divided["prompt"].to_list()
+    assert 0 < len(divided) < 60
+    assert record["reasons"]["not in the evaluation split"] == 60 - len(divided)

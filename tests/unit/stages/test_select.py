@@ -233,6 +233,16 @@ def test_replies_to_unknown_problems_and_unknown_rules_are_refused(
         select(demo, "best", tmp_path / "out", replies=replies, problems=sums_folder)
 
 
+def test_a_subset_by_tokens_counts_replies(demo: Recipe, sums_folder: Path, tmp_path: Path) -> None:
+    replies = write_replies(tmp_path / "r", TRAIN)
+    recipe = demo.model_copy(update={"select": Selection(tokens=30, order="shortest")})
+    inputs = {"replies": replies, "problems": sums_folder}
+    record = run_stage("select", recipe, "select", inputs, tmp_path / "out", {"rule": "tokens"})
+    # 4 + 4 + 5 tokens of three problems; 20 more would be too many.
+    assert (record["kept"], record["dropped"], record["unit"]) == (3, 5, "replies")
+    assert record["details"]["problems_kept"] == 3
+
+
 def test_a_problem_without_difficulty_is_counted_under_none(demo: Recipe, tmp_path: Path) -> None:
     problem = {
         "id": "p",

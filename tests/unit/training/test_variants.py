@@ -5,7 +5,14 @@ import pytest
 from z1.models import encode_prompt, load_tokenizer
 from z1.recipe import BaseModelSection, Stop, Tags
 from z1.training.rows import IGNORED, sft_rows
-from z1.training.variants import answer_text, split_answer, stopped, tagged, with_opening
+from z1.training.variants import (
+    answer_text,
+    masked,
+    split_answer,
+    stopped,
+    tagged,
+    with_opening,
+)
 
 HINT = "\nanswer\n"
 TEXT = "23+45=68\n68+7=75\n75"
@@ -132,3 +139,26 @@ def test_the_opening_follows_a_template_that_ends_with_a_newline(tokenizer):
     )
     asked = [{"role": "user", "content": "1 + 2"}, {"role": "assistant", "content": "3"}]
     assert changed.apply_chat_template(asked, tokenize=False).count("é") == 0
+
+
+def test_rounds_that_end_wrong_are_read_and_not_learnt(tokenizer):
+    parts = [("23+45=69\n", False), ("check\n45+23=68\n", True), ("again\n23+45=68\n68", True)]
+    example = {**examples(1)[0], "text": "".join(text for text, _ in parts)}
+    counts = Counter()
+    rounds = {("p0", example["text"]): parts}
+    [row], _ = sft_rows(tokenizer, [example], 200, masked(rounds, counts))
+    [plain], _ = sft_rows(tokenizer, [example], 200)
+    assert row["input_ids"] == plain["input_ids"]
+    assert parts_of(tokenizer, row) == "check\n45+23=68\nagain\n23+45=68\n68<|end|>"
+    assert counts == {"learnt": 2, "masked": 1}
+
+
+def test_the_last_round_is_learnt_whatever_it_is(tokenizer):
+    example = {**examples(1)[0], "text": "1+1=3"}
+    rounds = {("p0", "1+1=3"): [("1+1=3", False)]}
+    [row], _ = sft_rows(tokenizer, [example], 200, masked(rounds, Counter()))
+    assert parts_of(tokenizer, row) == "1+1=3<|end|>"
+
+
+def parts_of(tokenizer, row):
+    return tokenizer.decode([label for label in row["labels"] if label != IGNORED])
