@@ -217,7 +217,7 @@ def test_problems_check_counts_good_answers_and_names_bad_ones(tmp_path):
 def test_tiny_base_is_an_ordinary_model_folder(tmp_path):
     folder = tmp_path / "tiny"
     assert CliRunner().invoke(main, ["tiny-base", str(folder)]).exit_code == 0
-    assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen2"
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "qwen3"
     assert list(folder.glob("*.safetensors"))
     for nowhere in (folder, folder / "config.json" / "sub"):
         assert CliRunner().invoke(main, ["tiny-base", str(nowhere)]).exit_code == 2
