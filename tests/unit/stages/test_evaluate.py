@@ -383,6 +383,7 @@ def test_z1_is_tested_within_budgets_beside_its_base_and_the_paper(sums_folder, 
     )
     page = (output / "report.html").read_text()
     assert "2,470 → 47.5" in page
+    assert "tag model" not in page
     assert "of the Z1 paper" in page
     assert "not of this run" in page
 
