@@ -59,7 +59,9 @@ def test_a_part_that_is_there_is_not_made_again(
 ) -> None:
     write_replies(tmp_path / "replies", [[("seed-0", "low", "32")], [("seed-0", "low", "1")]])
     kept = pl.DataFrame(
-        [["seed-0", "low", 0, "32", 3, "stop", "error", "from before"]], VERIFIED, orient="row"
+        [["seed-0", "low", 0, "32", 3, None, "stop", "error", "from before"]],
+        VERIFIED,
+        orient="row",
     )
     write_part(kept, tmp_path / "out" / "part-00000.parquet", VERIFIED)
     metrics = verify(demo, tmp_path / "replies", sums_folder, tmp_path / "out")
