@@ -18,7 +18,7 @@ from z1.problems.check import check_file
 from z1.recipe import Verify
 from z1.records import PROBLEM, TRAJECTORY
 from z1.verifiers import Verdict, check, check_all, verify_frame
-from z1.verifiers.sandbox import Limits, Settings, backends, keeping
+from z1.verifiers.sandbox import Limits, Sandbox, Settings, backends, keeping
 from z1.verifiers.sandbox.confine import landlock_abi
 
 SUM = {"kind": "stdin", "tests": [{"input": "1 2", "output": "3"}, {"input": "4 5", "output": "9"}]}
@@ -208,6 +208,17 @@ def test_without_any_isolation_no_program_is_run(monkeypatch: pytest.MonkeyPatch
         check_all([("code", SUM, PRINTS)])
 
 
+def test_packages_are_found_wherever_they_are_installed(isolation, tmp_path, monkeypatch):
+    folder = tmp_path / "site-packages"  # of a temporary folder, which the sandbox has its own of
+    folder.mkdir()
+    (folder / "elsewhere.py").write_text("FOUND = 42")
+    folder.chmod(0o755)
+    monkeypatch.setattr(backends, "_packages", lambda: [str(folder)])
+    with Sandbox(isolation) as sandbox:
+        found = sandbox.run_script("import elsewhere; print(elsewhere.FOUND)", "", Limits())
+    assert found.output == "42\n", found
+
+
 def test_many_honest_programs_leave_nothing(isolation: str) -> None:
     def look() -> tuple[set[str], set[Path], int]:
         names = {
@@ -256,7 +267,7 @@ def test_a_table_of_verdicts_keeps_what_a_program_tried() -> None:
     program = "try:\n    open('/etc/shadow')\nexcept OSError:\n    pass\n" + PRINTS
     rows = [("a", "```python\n" + program + "\n```"), ("a", PRINTS)]
     replies = pl.DataFrame(
-        [(name, None, n, text, 1, "stop") for n, (name, text) in enumerate(rows)],
+        [(name, None, n, text, 1, None, "stop") for n, (name, text) in enumerate(rows)],
         TRAJECTORY,
         orient="row",
     )

@@ -99,7 +99,12 @@ def begin(isolation: str, uid: int | None, memory_bytes: int) -> tuple[list[str]
     }
     if isolation == "landlock":
         return python, settings
-    settings |= {"folder": "/tmp", "own_processes": True, "own_network": True}
+    # An empty folder of the sandbox's own stands in for /tmp, and hides what is installed there.
+    places = [
+        f"/packages/{number}" if Path(path).is_relative_to("/tmp") else path
+        for number, path in enumerate(packages)
+    ]
+    settings |= {"folder": "/tmp", "own_processes": True, "own_network": True, "packages": places}
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--as-pid-1", "--cap-drop", "ALL"]
     if uid is not None:  # as root it needs no namespace of users, and gives up its rights inside
         command = [word if word != "--unshare-all" else "--unshare-ipc" for word in command]
@@ -110,9 +115,10 @@ def begin(isolation: str, uid: int | None, memory_bytes: int) -> tuple[list[str]
             command += ["--symlink", str(Path(path).readlink()), path]
         elif Path(path).is_dir():
             command += ["--ro-bind", path, path]
-    seen = [path for path in (sys.base_prefix, *packages) if not path.startswith("/usr/")]
-    for path in (*_FILES, *(path for path in seen if path != "/usr")):
-        command += ["--ro-bind-try", path, path]
+    bound = [(path, path) for path in (*_FILES, sys.base_prefix)]
+    for path, place in [*bound, *zip(packages, places, strict=True)]:
+        if path != "/usr" and not path.startswith("/usr/"):
+            command += ["--ro-bind-try", path, place]
     size = ["--perms", "1777", "--size", str(memory_bytes), "--tmpfs"]
     command += ["--proc", "/proc", "--dev", "/dev", *size, "/dev/shm", "--remount-ro", "/dev"]
     command += [*size, "/tmp", "--remount-ro", "/", "--chdir", "/tmp", "--", *python]
