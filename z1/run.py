@@ -32,7 +32,6 @@ from z1.records import write_bytes
 from z1.stages import RECORD, read_record
 from z1.stages.component import ERROR
 
-_REPORTS = ("report.html", "report.json")
 _PROGRESS = "z1_progress"  # key of the lines by which a step says how far it is
 _LAST_LINES = 12  # of a traceback on the screen; the log has all
 _PLAIN_SECONDS = 30.0  # between two lines about one step, where there are no bars
@@ -70,10 +69,9 @@ def run_recipe(path: Path, output: Path) -> None:
         run_pipeline(_find_pipeline(recipe), recipe.model_dump_json(), folder, log, console)
         # Now and not before, so that beside an older report stands its own recipe.
         write_bytes(folder / "recipe.yaml", write_recipe(recipe).encode())
-        for name in _REPORTS:
-            write_bytes(folder / name, (folder / "evaluate" / name).read_bytes())
-    from z1.evaluation.report import print_table
+        from z1.evaluation.report import copy_reports, print_table
 
+        copy_reports(folder / "evaluate", folder)
     print_table(json.loads((folder / "report.json").read_text(encoding="utf-8")))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
 

@@ -11,6 +11,7 @@ from typing import cast
 import polars as pl
 
 from z1.errors import InputError
+from z1.evaluation.report import copy_reports
 from z1.problems.benchmarks import read_benchmark
 from z1.recipe import (
     OWN_MODELS,
@@ -23,10 +24,9 @@ from z1.recipe import (
     ThinkingWindow,
     Verify,
 )
-from z1.records import PROBLEM, write_bytes, write_part
+from z1.records import PROBLEM, write_part
 from z1.stages import run_stage
 
-REPORTS = ("report.html", "report.json")
 _TOKENS, _ANSWER_TOKENS = 4096, 1024  # of a reply, and beyond its largest budget, if none are given
 
 
@@ -84,8 +84,7 @@ def run_trial(trial: Trial, source: BenchmarkSource, output: Path) -> list[str]:
     # The stage reads no more of a recipe than a trial has.
     recipe = cast(Recipe, trial)
     run_stage("evaluate", recipe, "evaluate", {"problems": problems}, output / "evaluate")
-    for name in REPORTS:
-        write_bytes(output / name, (output / "evaluate" / name).read_bytes())
+    copy_reports(output / "evaluate", output)
     return remarks
 
 

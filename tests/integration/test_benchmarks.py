@@ -15,11 +15,9 @@ from z1.evaluation.metrics import EVALUATED
 from z1.problems.benchmarks import BENCHMARKS
 from z1.records import scan
 from z1.tiny import write_tiny
-from z1.verifiers import VERIFIERS
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "benchmarks"
 COUNTS = dict(zip(BENCHMARKS, (3, 3, 2, 3, 3, 2), strict=True))
-CODE = ("livecodebench-v5", "bigcodebench-hard")
 # Runs each command line of a JSON list in one process, so that vLLM starts once.
 MANY = """
 import json, sys
@@ -32,11 +30,6 @@ if __name__ == "__main__":
         print(done.output, file=sys.stderr)
         assert done.exit_code == 0, done.exception
 """
-
-
-def with_verifier(name):
-    """Whether a benchmark's verifier is there."""
-    return name not in CODE or "code" in VERIFIERS
 
 
 def command(name, output, *more):
@@ -68,8 +61,6 @@ def check(name, output, budgets=()):
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_benchmark_runs_end_to_end(name, tmp_path):
-    if not with_verifier(name):
-        pytest.skip("there is no verifier for code")
     done = CliRunner().invoke(
         main, command(name, tmp_path, "--budgets", "8,3", "--max-tokens", "200")
     )
@@ -82,7 +73,7 @@ def test_a_benchmark_runs_end_to_end(name, tmp_path):
 
 @pytest.mark.timeout(900)
 def test_every_benchmark_runs_with_vllm(vllm_python, tmp_path):
-    names = [name for name in BENCHMARKS if with_verifier(name)]
+    names = [*BENCHMARKS]
     more = ["--engine", "vllm", "--budgets", "256,512"]
     commands = json.dumps([command(name, tmp_path / name, *more) for name in names])
     (tmp_path / "many.py").write_text(MANY)

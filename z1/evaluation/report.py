@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from z1.evaluation.metrics import natural_key, per_problem, summarise
 from z1.evaluation.reach import find_reach
 from z1.evaluation.scaling import TABLE_6, check_rise
 from z1.recipe import Recipe, write_recipe
+from z1.records import write_bytes
 from z1.rounds import Judge, count_rounds
 
 Record = Mapping[str, Any]
@@ -248,6 +250,12 @@ def finding(report: Mapping[str, Any]) -> str:
         f"random right ones; its accuracy is {abs(100 * points['value']):.1f} points {higher} "
         f"(95 % interval {signed(100 * points['low'])} to {signed(100 * points['high'])})."
     )
+
+
+def copy_reports(evaluated: Path, folder: Path) -> None:
+    """Copy the reports that the evaluate stage wrote to where people look for them."""
+    for name in ("report.html", "report.json"):
+        write_bytes(folder / name, (evaluated / name).read_bytes())
 
 
 def print_table(report: Mapping[str, Any]) -> None:

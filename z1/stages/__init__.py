@@ -18,7 +18,7 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,10 @@ class Work:
     def report(self, done: int, total: int) -> None:
         """Say how far the work is."""
         progress.report(self.step, done, total)
+
+    def report_after(self, before: int, total: int) -> Callable[..., None]:
+        """Return what to tell how far a part of the work is, after ``before`` of ``total``."""
+        return lambda done, *_: self.report(before + done, total)
 
 
 def run_stage(

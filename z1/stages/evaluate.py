@@ -274,7 +274,7 @@ def _sample(
         for cell in group:
             requests = build_requests(problems, [cell.effort], cell.samples)
             folder = work.output / "replies" / cell.folder()
-            report = partial(_report_from, work, done, total)
+            report = work.report_after(done, total)
             sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
             done += requests.height
 
@@ -287,10 +287,6 @@ def _open(sampling: Sampling, model: Model, window: ThinkingWindow | None = None
         served = model.endpoint and model.endpoint.served_model
         model = model.model or served or model.name
     return open_engine(sampling, model, window=window)
-
-
-def _report_from(work: Work, before: int, total: int, done: int, _: int) -> None:
-    work.report(before + done, total)
 
 
 def _verify(work: Work, cells: list[Cell], problems: pl.DataFrame) -> pl.DataFrame:
@@ -340,7 +336,7 @@ def _sample_budgets(
     budgets = pl.DataFrame({"budget": sorted(set(section.budgets))}, schema={"budget": pl.Int32})
     requests = budgets.join(build_requests(problems, [None], samples=1), how="cross")
     folder = work.output / "replies" / f"{name}-budgets"
-    report = partial(_report_from, work, done, total)
+    report = work.report_after(done, total)
     sample_parts(engine, requests, folder, 0, sampling.part_size, report)
 
 

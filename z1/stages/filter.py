@@ -10,7 +10,6 @@ off: Z1 thinks and answers in one stretch.
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 
 import polars as pl
 
@@ -76,7 +75,7 @@ def _filter(
         pl.Series("text", texts, pl.String), pl.Series("reason", reasons, pl.String)
     )
     if work.section.verify:
-        marked = _verify(work, marked, problems, partial(_report, work, done, total))
+        marked = _verify(work, marked, problems, work.report_after(done, total))
     else:
         marked = marked.with_columns(verdict=pl.lit(None, VERDICT))
     left = marked.filter(pl.col("reason").is_null()).select(VERIFIED.names())
@@ -102,7 +101,3 @@ def _verify(
     verified = verify_frame(marked.filter(asked), problems, report, running)
     verified = verified.with_columns(reason=why)
     return pl.concat([verified, others.select(VERIFIED.names())])
-
-
-def _report(work: Work, before: int, total: int, count: int) -> None:
-    work.report(before + count, total)

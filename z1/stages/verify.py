@@ -4,7 +4,6 @@ Inputs are ``replies`` (trajectory parts) and ``problems``; each part is written
 name with verdicts, so a stage that was cut off goes on with the parts that are missing.
 """
 
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -38,17 +37,13 @@ def run(work: Work) -> Metrics:
         replies = scan(part, TRAJECTORY).collect()
         written = work.output / part.name
         if not written.is_file():
-            report = partial(_report, work, done, total)
+            report = work.report_after(done, total)
             verified = verify_frame(replies, problems, report, running)
             write_part(verified, written, VERIFIED)
         done += len(replies)
         work.report(done, total)
     details = {**_details(scan(work.output, VERIFIED)), **sandbox}
     return Metrics(kept=total, dropped={}, details=details, unit="replies")
-
-
-def _report(work: Work, before: int, total: int, count: int) -> None:
-    work.report(before + count, total)
 
 
 def _details(verified: pl.LazyFrame) -> dict[str, Any]:
