@@ -40,7 +40,7 @@ def test_an_unknown_effort_is_refused_by_name():
         render(with_efforts(PLAIN, PROMPTS), [USER], reasoning_effort="extreme")
 
 
-text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
+text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
 
 
 @given(text, text, text)
