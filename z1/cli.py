@@ -253,7 +253,7 @@ def recipe_check(file: str) -> None:
 @recipe.command("keys")
 def recipe_keys() -> None:
     """Show every key of a recipe: its type, default and meaning."""
-    from z1.recipe_keys import list_keys
+    from z1.recipe.keys import list_keys
 
     for key in list_keys():
         click.echo(f"{click.style(key.name, bold=True)}: {key.type}; {key.default}")

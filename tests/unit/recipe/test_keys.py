@@ -1,7 +1,7 @@
 from typing import Any, get_args
 
 from z1.recipe import Recipe, Section
-from z1.recipe_keys import list_keys
+from z1.recipe.keys import list_keys
 
 
 def sections(annotation: Any) -> list[type[Section]]:

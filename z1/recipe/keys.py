@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from z1.recipe import Recipe
+from z1.recipe.whole import Recipe
 
 _TYPES = {
     "string": "text",

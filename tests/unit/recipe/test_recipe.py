@@ -6,7 +6,7 @@ import yaml
 from z1.errors import InputError
 from z1.recipe import find_recipe, load_recipe, parse_recipe
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+RECIPES = Path(__file__).parents[3] / "recipes"
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""The whole recipe: its sections, and what they have to agree on."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from z1.recipe.evaluation import Evaluation
+from z1.recipe.problems import Problems
+from z1.recipe.sampling import BaseModelSection, EffortPrompts, Sampling, Teacher, ThinkingWindow
+from z1.recipe.section import Section
+from z1.recipe.selection import Filter, Selection, Verify
+from z1.recipe.training import Trainings
+
+METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "tops": (
+        (
+            "efforts",
+            "generate",
+            "iterate",
+            "train.tag",
+            "train.tops",
+            "train.iter_sft",
+            "train.iter_dpo",
+        ),
+        ("train.tops_stop", "train.tops_tags"),
+    ),
+    "z1": (("train.z1",), ()),
+}
+"""The keys that a method's recipe needs beside those that all have, and those that it may have."""
+
+
+class Recipe(Section):
+    """One run of a method's pipeline."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    """Name of the run and of the models it makes."""
+    method: Literal["tops", "z1"] = "tops"
+    """``tops`` trains a tag model and then, on the shortest right replies, a thinking-optimal one;
+    ``z1`` trains one model on a teacher's short and long replies."""
+    seed: int = 0
+    """Seed of everything that is sampled, selected or trained."""
+    model: BaseModelSection
+    efforts: EffortPrompts | None = None
+    """TOPS: the system prompt that asks for each effort."""
+    window: ThinkingWindow = ThinkingWindow()
+    problems: Problems
+    verify: Verify = Verify()
+    teacher: Teacher
+    filter: Filter = Filter()
+    generate: Sampling | None = None
+    """TOPS: how the tag model answers the training problems at each effort."""
+    iterate: Sampling | None = None
+    """TOPS: how the thinking-optimal model answers the iteration problems."""
+    select: Selection = Selection()
+    train: Trainings
+    evaluate: Evaluation
+
+    @model_validator(mode="after")
+    def _is_of_its_method(self) -> "Recipe":
+        needed, _ = METHODS[self.method]
+        others = [key for name in METHODS if name != self.method for key in sum(METHODS[name], ())]
+        if missing := [key for key in needed if self._at(key) is None]:
+            raise ValueError(f"method {self.method!r} also needs {', '.join(missing)}")
+        if strange := [key for key in others if self._at(key) is not None]:
+            raise ValueError(f"method {self.method!r} has no use for {', '.join(strange)}")
+        kinds = {source.kind for source in self.problems.sources}
+        if self.method == "tops" and "questions" in kinds:
+            raise ValueError(
+                "method 'tops' checks every reply, so a source of kind 'questions', which has no "
+                "reference answers, is of no use to it"
+            )
+        return self
+
+    def _at(self, key: str) -> Any:
+        section, _, name = key.rpartition(".")
+        return getattr(getattr(self, section) if section else self, name)
+
+    @model_validator(mode="after")
+    def _budgets_fit(self) -> "Recipe":
+        if not self.evaluate.budgets:
+            return self
+        if self.method == "tops" and not (self.train.tops_stop and self.train.tops_tags):
+            raise ValueError(
+                "evaluate.budgets compares with two more models; say under train.tops_stop and "
+                "train.tops_tags how they are trained"
+            )
+        largest, limit = max(self.evaluate.budgets), self.evaluate.sampling.max_tokens
+        if largest + self.window.reserve >= limit:
+            raise ValueError(
+                f"evaluate.budgets: {largest} tokens of thinking, a hint and window.reserve, "
+                f"{self.window.reserve} tokens for the answer, do not fit into "
+                f"evaluate.sampling.max_tokens, {limit}"
+            )
+        return self
