@@ -7,7 +7,7 @@ Endpoint, region and credentials come from the usual AWS environment, files and 
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import boto3
 from botocore.config import Config
@@ -62,7 +62,7 @@ class Address(NamedTuple):
 
     @property
     def manifest(self) -> str:
-        """Key of the manifest. It lies beside a folder, so that the folder is nothing but itself."""
+        """Key of the manifest, which lies beside a folder, so that the folder is only itself."""
         return f"{self.key}.z1.json"
 
     def key_of(self, path: str) -> str:
@@ -81,13 +81,14 @@ def parse_address(address: str) -> Address:
 
 
 class Connection:
-    """A client of one S3 server, for any number of threads."""
+    """A client of the S3 server, for one address and any number of threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Address) -> None:
+        self.place = place
         try:
-            self.client: Any = boto3.session.Session().client(
+            self._client: Any = boto3.session.Session().client(
                 "s3",
-                # Every part is checked against its own SHA-256; a second check would be for nothing.
+                # Every part is checked against its own SHA-256; once is enough.
                 config=Config(
                     connect_timeout=10,
                     max_pool_connections=CONNECTIONS,
@@ -96,64 +97,84 @@ class Connection:
             )
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"S3: {error} Correct the AWS environment or profile") from error
+        self._server = str(self._client.meta.endpoint_url)
 
-    @property
-    def server(self) -> str:
-        """The server's URL."""
-        return str(self.client.meta.endpoint_url)
+    def ask(self, operation: str, key: str, **fields: Any) -> dict[str, Any]:
+        """Do one of S3's operations on a key of the bucket and return the answer.
 
-    def ask(self, address: Address, request: Callable[[], Result]) -> Result:
-        """Return what a request returns; if the server is gone or ill, wait for it.
-
-        Raises InputError if it stays so for PATIENCE seconds or refuses, but ClientError where
-        the code is in GONE, OUTRUN or SHORT.
+        If the server is gone or ill, wait for it. Raises InputError if it stays so for PATIENCE
+        seconds or refuses, but ClientError where the code is in GONE, OUTRUN or SHORT.
         """
+        request = getattr(self._client, operation)
+        return self._patiently(lambda: request(Bucket=self.place.bucket, Key=key, **fields))
+
+    def read(self, key: str, **fields: Any) -> tuple[bytes, dict[str, Any]]:
+        """Return the content of an object, and the answer it came with. Raises as ``ask`` does."""
+
+        def request() -> tuple[bytes, dict[str, Any]]:
+            answer = self._client.get_object(Bucket=self.place.bucket, Key=key, **fields)
+            return answer["Body"].read(), answer
+
+        return self._patiently(request)
+
+    def list(self, operation: str, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        """Return all of a kind that a listing operation finds. Raises as ``ask`` does."""
+        pages = self._client.get_paginator(operation)
+        return self._patiently(
+            lambda: [
+                found
+                for page in pages.paginate(Bucket=self.place.bucket, **fields)
+                for found in page.get(kind, [])
+            ]
+        )
+
+    def _patiently(self, request: Callable[[], Result]) -> Result:
         started = pause = 0.0
         while True:
             try:
                 return request()
             except (NoCredentialsError, PartialCredentialsError) as error:
                 raise InputError(
-                    f"{address}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                    "or AWS_PROFILE"
+                    f"{self.place}: no credentials; set AWS_ACCESS_KEY_ID and "
+                    "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
                 ) from error
             except ClientError as error:
                 if not _may_pass(error):
-                    raise self._explain(address, error) from error
+                    raise self._explain(error) from error
                 problem: Exception = error
-            except SSLError as error:
-                raise InputError(f"{address}: {error}") from error
             except (HTTPClientError, IncompleteReadError) as error:
+                if isinstance(error, SSLError):  # will not pass
+                    raise InputError(f"{self.place}: {error}") from error
                 problem = error
             except BotoCoreError as error:
-                raise InputError(f"{address}: {error}") from error
+                raise InputError(f"{self.place}: {error}") from error
             now = time.monotonic()
             started = started or now
             if now - started >= PATIENCE:
                 raise InputError(
-                    f"{address}: {self.server} cannot be reached or does not work ({problem}). "
+                    f"{self.place}: {self._server} cannot be reached or does not work ({problem}). "
                     "What is done stays; run again to go on"
                 ) from problem
             if not pause:
-                print(f"{self.server}: waiting for an answer ({problem})", file=sys.stderr)
+                print(f"{self._server}: waiting for an answer ({problem})", file=sys.stderr)
             pause = min(2 * pause or 0.25, _LONGEST_PAUSE)
             time.sleep(pause)
 
-    def _explain(self, address: Address, error: ClientError) -> Exception:
+    def _explain(self, error: ClientError) -> Exception:
         code = code_of(error)
         if code in GONE | OUTRUN | SHORT:
-            return error
+            return cast(Exception, error)
         if code == "NoSuchBucket":
             return InputError(
-                f"{address}: there is no bucket {address.bucket} at {self.server}; "
+                f"{self.place}: there is no bucket {self.place.bucket} at {self._server}; "
                 "make it or correct the address"
             )
         if code in _REFUSED:
             return InputError(
-                f"{address}: {self.server} refuses access ({code}); check the credentials that "
+                f"{self.place}: {self._server} refuses access ({code}); check the credentials that "
                 "AWS_ACCESS_KEY_ID or AWS_PROFILE names, and what they may do there"
             )
-        return InputError(f"{address}: {self.server} says: {error}")
+        return InputError(f"{self.place}: {self._server} says: {error}")
 
 
 def code_of(error: ClientError) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from z1 import progress
 from z1.errors import InputError
-from z1.versioning.connection import CONNECTIONS, GONE, SHORT, Address, Connection, code_of
+from z1.versioning.connection import CONNECTIONS, GONE, SHORT, Connection, code_of
 from z1.versioning.manifest import File, Manifest, Part, describe, list_files, parts_of
 from z1.versioning.parallel import run_all
 
@@ -34,17 +34,19 @@ class _Wanted(NamedTuple):
     look: bool
 
 
-def fetch(connection: Connection, place: Address, manifest: Manifest, target: Path) -> None:
+def fetch(connection: Connection, manifest: Manifest, target: Path) -> None:
     """Make a target what the manifest says. See z1.versioning.s3.download."""
     if _is_filled(target):
         if describe(target).digest == manifest.digest:
             return
-        raise InputError(f"{target}: is there already and is not {place}; remove or rename it")
+        raise InputError(
+            f"{target}: is there already and is not {connection.place}; remove or rename it"
+        )
     partial = target.with_name(f"{target.name}.partial")
     try:
         with _only_download(partial, manifest):
             _check_room(partial, manifest)
-            _fetch_parts(connection, place, manifest, partial)
+            _fetch_parts(connection, manifest, partial)
             _remove_others(partial, manifest)
             partial.rename(target)
     except OSError as error:
@@ -94,7 +96,7 @@ def _check_room(partial: Path, manifest: Manifest) -> None:
         )
 
 
-def _fetch_parts(connection: Connection, place: Address, manifest: Manifest, partial: Path) -> None:
+def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path) -> None:
     def fetch_part(wanted: _Wanted) -> int:
         file, part, look = wanted
         handle = os.open(partial / file.path, os.O_RDWR)
@@ -102,7 +104,7 @@ def _fetch_parts(connection: Connection, place: Address, manifest: Manifest, par
             right = file.sha256[part.number]
             if look and _digest(os.pread(handle, part.length, part.offset)) == right:
                 return part.length
-            content = _get(connection, place, file, part)
+            content = _get(connection, file, part)
             written = 0
             while written < len(content):
                 rest = memoryview(content)[written:]
@@ -133,29 +135,25 @@ def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
                 yield _Wanted(file, part, look=size > 0)
 
 
-def _get(connection: Connection, place: Address, file: File, part: Part) -> bytes:
+def _get(connection: Connection, file: File, part: Part) -> bytes:
     """Fetch one part; raises InputError if the object is not what the manifest says."""
-    key = place.key_of(file.path)
+    key = connection.place.key_of(file.path)
     span = f"bytes={part.offset}-{part.offset + part.length - 1}"
-
-    def read() -> tuple[bytes, str]:
-        answer = connection.client.get_object(Bucket=place.bucket, Key=key, Range=span)
-        return answer["Body"].read(), answer.get("ContentRange", "")
-
     for _ in range(_TRIES):
         try:
-            content, told = connection.ask(place, read)
+            content, answer = connection.read(key, Range=span)
         except ClientError as error:
             if code_of(error) not in GONE | SHORT:
                 raise
             problem = "is shorter than it was" if code_of(error) in SHORT else "is gone"
             continue
+        told = answer.get("ContentRange", "")
         if _digest(content) == file.sha256[part.number] and told.endswith(f"/{file.size}"):
             return content
         problem = f"is not what was uploaded ({span}; {told})"
     raise InputError(
-        f"s3://{place.bucket}/{key} {problem}: it was damaged, or is just being replaced. "
-        "Run again, and if it stays so, upload it again"
+        f"s3://{connection.place.bucket}/{key} {problem}: it was damaged, or is just being "
+        "replaced. Run again, and if it stays so, upload it again"
     )
 
 

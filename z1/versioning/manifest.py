@@ -75,7 +75,7 @@ class Manifest(BaseModel):
 
 
 def check_name(path: str) -> str:
-    """Return a path within a folder; raises ValueError if it leads elsewhere or S3 would bend it."""
+    """Return a path within a folder; raises ValueError if it leads elsewhere or S3 bends it."""
     if "\\" in path or "\0" in path:
         raise ValueError(f"{path!r} has a backslash or null character in its name")
     if path and (str(PurePosixPath(path)) != path or path[0] == "/" or ".." in path.split("/")):

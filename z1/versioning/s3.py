@@ -27,31 +27,17 @@ def upload(source: Path, address: str) -> Manifest:
     InputError if the source or the server does not allow it; what is sent by then is not sent
     again.
     """
-    place = parse_address(address)
-    connection = Connection()
+    connection = Connection(parse_address(address))
     for _ in range(_ROUNDS):
-        manifest = send(connection, source, place)
+        manifest = send(connection, source)
         if manifest:
             return manifest
-    raise InputError(f"{place}: something else keeps writing there; run again when it is done")
+    raise InputError(f"{address}: something else keeps writing there; run again when it is done")
 
 
 def find(address: str) -> Manifest | None:
     """Return what is at an address, or nothing if nothing whole is there."""
-    place = parse_address(address)
-    connection = Connection()
-    try:
-        answer = connection.ask(
-            place,
-            lambda: connection.client.get_object(Bucket=place.bucket, Key=place.manifest)[
-                "Body"
-            ].read(),
-        )
-    except ClientError as error:
-        if code_of(error) not in GONE:
-            raise
-        return None
-    return read_manifest(answer, str(place))
+    return _find(Connection(parse_address(address)))
 
 
 def download(address: str, target: Path) -> Manifest:
@@ -60,8 +46,19 @@ def download(address: str, target: Path) -> Manifest:
     Raises InputError if nothing whole is there, if it was damaged, or if something else is at the
     path already; what has come by then is not fetched again.
     """
-    manifest = find(address)
+    connection = Connection(parse_address(address))
+    manifest = _find(connection)
     if manifest is None:
         raise InputError(f"{address}: nothing is there, or its upload has not ended")
-    fetch(Connection(), parse_address(address), manifest, target)
+    fetch(connection, manifest, target)
     return manifest
+
+
+def _find(connection: Connection) -> Manifest | None:
+    try:
+        content, _ = connection.read(connection.place.manifest)
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise
+        return None
+    return read_manifest(content, str(connection.place))
