@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
@@ -98,6 +99,7 @@ class Connection:
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"S3: {error} Correct the AWS environment or profile") from error
         self._server = str(self._client.meta.endpoint_url)
+        self._told = False  # that it is gone
 
     def ask(self, operation: str, key: str, **fields: Any) -> dict[str, Any]:
         """Do one of S3's operations on a key of the bucket and return the answer.
@@ -142,7 +144,7 @@ class Connection:
                 if not _may_pass(error):
                     raise self._explain(error) from error
                 problem: Exception = error
-            except (HTTPClientError, IncompleteReadError) as error:
+            except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
                 if isinstance(error, SSLError):  # will not pass
                     raise InputError(f"{self.place}: {error}") from error
                 problem = error
@@ -155,8 +157,9 @@ class Connection:
                     f"{self.place}: {self._server} cannot be reached or does not work ({problem}). "
                     "What is done stays; run again to go on"
                 ) from problem
-            if not pause:
-                print(f"{self._server}: waiting for an answer ({problem})", file=sys.stderr)
+            if not self._told:
+                self._told = True
+                print(f"{self._server}: waiting for it to answer", file=sys.stderr)
             pause = min(2 * pause or 0.25, _LONGEST_PAUSE)
             time.sleep(pause)
 
