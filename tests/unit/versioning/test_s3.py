@@ -14,7 +14,7 @@ from z1.versioning.local import BUCKET
 from z1.versioning.manifest import Manifest, describe
 from z1.versioning.s3 import download, find, upload
 
-PART = 5 * 2**20
+PART = 256 * 2**10
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cs"])
     | st.sampled_from(" .%+#?&=*'\"<>é\u0301"),
@@ -57,7 +57,7 @@ def put_time(server, address: str, path: str):
 
 
 @settings(
-    max_examples=15,
+    max_examples=10,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(tree=st.dictionaries(NAMES, TREES, max_size=3))
