@@ -55,11 +55,11 @@ def measure(source: Path, bucket: str, rounds: int, scratch: Path) -> dict[str, 
     """Return MB/s of each way and direction, one figure a round."""
     names = [source.name] if source.is_file() else sorted(path.name for path in source.iterdir())
     files = [source] if source.is_file() else list(source.iterdir())
+    ours, theirs = scratch / "ours", scratch / "theirs"
     size = sum(path.stat().st_size for path in files) / 1e6
     speeds: dict[str, list[float]] = {}
     for number in range(rounds):
         prefix = f"benchmark/{source.name}-{os.getpid()}-{number}"
-        ours, theirs = scratch / "ours", scratch / "theirs"
         ways: dict[str, Callable[[], object]] = {
             "upload boto3": lambda p=prefix: send_plainly(source, bucket, f"{p}/theirs"),
             "upload z1": lambda p=prefix: upload(source, f"s3://{bucket}/{p}/ours"),

@@ -89,8 +89,10 @@ class Connection:
         try:
             self._client: Any = boto3.session.Session().client(
                 "s3",
-                # Every part is checked against its own SHA-256; once is enough.
+                # Every part goes and comes with its own SHA-256, and what goes with it signed; a
+                # second checksum and a signature of the content itself would only cost time.
                 config=Config(
+                    s3={"payload_signing_enabled": False},
                     connect_timeout=10,
                     max_pool_connections=CONNECTIONS,
                     response_checksum_validation="when_required",
@@ -110,12 +112,17 @@ class Connection:
         request = getattr(self._client, operation)
         return self._patiently(lambda: request(Bucket=self.place.bucket, Key=key, **fields))
 
-    def read(self, key: str, **fields: Any) -> tuple[bytes, dict[str, Any]]:
-        """Return the content of an object, and the answer it came with. Raises as ``ask`` does."""
+    def read(
+        self, key: str, take: Callable[[Any], Result], **fields: Any
+    ) -> tuple[Result, dict[str, Any]]:
+        """Return what ``take`` makes of the content of an object, and the answer it came with.
 
-        def request() -> tuple[bytes, dict[str, Any]]:
+        ``take`` starts anew if the connection breaks. Raises as ``ask`` does.
+        """
+
+        def request() -> tuple[Result, dict[str, Any]]:
             answer = self._client.get_object(Bucket=self.place.bucket, Key=key, **fields)
-            return answer["Body"].read(), answer
+            return take(answer["Body"]), answer
 
         return self._patiently(request)
 
@@ -178,6 +185,11 @@ class Connection:
                 "AWS_ACCESS_KEY_ID or AWS_PROFILE names, and what they may do there"
             )
         return InputError(f"{self.place}: {self._server} says: {error}")
+
+
+def whole(body: Any) -> bytes:
+    """Return all of an object's content, for ``Connection.read``."""
+    return bytes(body.read())
 
 
 def code_of(error: ClientError) -> str:

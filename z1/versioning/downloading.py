@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -22,6 +22,7 @@ from z1.versioning.manifest import File, Manifest, Part, describe, list_files, p
 from z1.versioning.parallel import run_all
 
 MIB = 2**20
+_CHUNK = 2**20
 _TRIES = 3  # for a part that arrives damaged
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -97,24 +98,20 @@ def _check_room(partial: Path, manifest: Manifest) -> None:
 
 
 def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path) -> None:
-    def fetch_part(wanted: _Wanted) -> int:
+    def fetch_missing(wanted: _Wanted) -> int:
         file, part, look = wanted
         handle = os.open(partial / file.path, os.O_RDWR)
         try:
             right = file.sha256[part.number]
             if look and _digest(os.pread(handle, part.length, part.offset)) == right:
                 return part.length
-            content = _get(connection, file, part)
-            written = 0
-            while written < len(content):
-                rest = memoryview(content)[written:]
-                written += os.pwrite(handle, rest, part.offset + written)
+            _fetch_part(connection, file, part, handle)
         finally:
             os.close(handle)
         return part.length
 
     done = 0
-    for length in run_all(fetch_part, _list_wanted(manifest, partial), CONNECTIONS):
+    for length in run_all(fetch_missing, _list_wanted(manifest, partial), CONNECTIONS):
         done += length
         progress.report("download, MiB", done // MIB, manifest.size // MIB)
 
@@ -135,21 +132,32 @@ def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
                 yield _Wanted(file, part, look=size > 0)
 
 
-def _get(connection: Connection, file: File, part: Part) -> bytes:
-    """Fetch one part; raises InputError if the object is not what the manifest says."""
+def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> None:
+    """Write one part; raises InputError if the object is not what the manifest says."""
     key = connection.place.key_of(file.path)
     span = f"bytes={part.offset}-{part.offset + part.length - 1}"
+
+    def write(body: Any) -> str:
+        sha256 = hashlib.sha256()
+        offset = part.offset
+        while chunk := body.read(_CHUNK):
+            sha256.update(chunk)
+            while chunk:
+                written = os.pwrite(handle, chunk, offset)
+                chunk, offset = chunk[written:], offset + written
+        return sha256.hexdigest()
+
     for _ in range(_TRIES):
         try:
-            content, answer = connection.read(key, Range=span)
+            digest, answer = connection.read(key, write, Range=span)
         except ClientError as error:
             if code_of(error) not in GONE | SHORT:
                 raise
             problem = "is shorter than it was" if code_of(error) in SHORT else "is gone"
             continue
         told = answer.get("ContentRange", "")
-        if _digest(content) == file.sha256[part.number] and told.endswith(f"/{file.size}"):
-            return content
+        if digest == file.sha256[part.number] and told.endswith(f"/{file.size}"):
+            return
         problem = f"is not what was uploaded ({span}; {told})"
     raise InputError(
         f"s3://{connection.place.bucket}/{key} {problem}: it was damaged, or is just being "

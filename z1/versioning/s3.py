@@ -12,7 +12,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from z1.errors import InputError
-from z1.versioning.connection import GONE, Connection, code_of, parse_address
+from z1.versioning.connection import GONE, Connection, code_of, parse_address, whole
 from z1.versioning.downloading import fetch
 from z1.versioning.manifest import Manifest, read_manifest
 from z1.versioning.uploading import send
@@ -56,7 +56,7 @@ def download(address: str, target: Path) -> Manifest:
 
 def _find(connection: Connection) -> Manifest | None:
     try:
-        content, _ = connection.read(connection.place.manifest)
+        content, _ = connection.read(connection.place.manifest, whole)
     except ClientError as error:
         if code_of(error) not in GONE:
             raise

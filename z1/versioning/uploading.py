@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from z1 import progress
 from z1.errors import InputError
 from z1.versioning.checksums import object_checksum, to_base64
-from z1.versioning.connection import CONNECTIONS, GONE, OUTRUN, Connection, code_of
+from z1.versioning.connection import CONNECTIONS, GONE, OUTRUN, Connection, code_of, whole
 from z1.versioning.manifest import (
     HASHERS,
     File,
@@ -85,7 +85,7 @@ class _Upload:
 
     def _find_manifest(self) -> tuple[Manifest | None, str]:
         try:
-            content, answer = self._connection.read(self._place.manifest)
+            content, answer = self._connection.read(self._place.manifest, whole)
         except ClientError as error:
             if code_of(error) not in GONE:
                 raise

@@ -16,7 +16,7 @@ from z1.versioning.connection import parse_address
 from z1.versioning.manifest import Part
 from z1.versioning.s3 import download, find, upload
 
-PART = 256 * 2**10
+PART = 5 * 2**20
 
 
 def make_folder(folder: Path, parts: int = 3) -> Path:
@@ -48,7 +48,7 @@ def at_part(monkeypatch, number: int, action) -> list[int]:
 
 
 def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, capfd):
-    folder = make_folder(tmp_path / "folder", parts=20)
+    folder = make_folder(tmp_path / "folder", parts=12)
 
     again = threading.Timer(1.0, server.start)
 
@@ -56,7 +56,7 @@ def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, c
         server.kill()
         again.start()
 
-    at_part(monkeypatch, 12, crash)
+    at_part(monkeypatch, 9, crash)
     try:
         upload(folder, address)
     finally:
@@ -67,10 +67,10 @@ def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, c
 
 
 def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
-    folder = make_folder(tmp_path / "folder", parts=20)
+    folder = make_folder(tmp_path / "folder", parts=12)
     monkeypatch.setattr(connection, "PATIENCE", 0.0)
     with monkeypatch.context() as context:
-        at_part(context, 12, server.kill)
+        at_part(context, 9, server.kill)
         with pytest.raises(InputError, match=r"cannot be reached.*run again to go on"):
             upload(folder, address)
     server.start()
@@ -94,7 +94,7 @@ def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
 
     monkeypatch.setattr(connection.Connection, "ask", count)
     upload(folder, address)
-    assert sorted(sent) == sorted(set(range(1, 21)) - {part["PartNumber"] for part in parts})
+    assert sorted(sent) == sorted(set(range(1, 13)) - {part["PartNumber"] for part in parts})
     download(address, tmp_path / "copy")
     assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
 
@@ -216,7 +216,7 @@ def test_a_full_disk_is_told_and_the_download_goes_on_later(server, address, tmp
     disk = tmp_path / "disk"
     disk.mkdir()
     (tmp_path / "script.py").write_text(ON_A_SMALL_DISK)
-    inside = f"mount -t tmpfs -o size=1m none {disk} && head -c 700K /dev/zero > {disk}/other && "
+    inside = f"mount -t tmpfs -o size=16m none {disk} && head -c 10M /dev/zero > {disk}/other && "
     inside += f"exec {sys.executable} {tmp_path}/script.py {address} {disk} {known}"
     command = ["unshare", "--mount", "--map-root-user", "sh", "-c", inside]
     if (

@@ -14,7 +14,7 @@ from z1.versioning.local import BUCKET
 from z1.versioning.manifest import Manifest, describe
 from z1.versioning.s3 import download, find, upload
 
-PART = 256 * 2**10
+PART = 5 * 2**20
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0", exclude_categories=["Cs"])
     | st.sampled_from(" .%+#?&=*'\"<>é\u0301"),
@@ -57,10 +57,10 @@ def put_time(server, address: str, path: str):
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(tree=st.dictionaries(NAMES, TREES, max_size=3))
+@given(tree=st.dictionaries(NAMES, TREES, min_size=1, max_size=4))
 def test_any_folder_comes_back_as_it_was(server, tmp_path_factory, tree):
     folder = tmp_path_factory.mktemp("tree")
     address = f"s3://{BUCKET}/trees/{folder.name}"
