@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from z1.errors import InputError
 
@@ -65,7 +66,14 @@ def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
             start_new_session=True,
         )
     deadline = time.monotonic() + _START
-    while not _answers(environment):
+    client = boto3.session.Session().client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+    )
+    while not _has_bucket(client):  # it makes the bucket after it first answers
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise InputError(f"SeaweedFS did not start; its log is {log}")
@@ -77,14 +85,10 @@ def _path() -> list[str]:
     return os.environ.get("PATH", os.defpath).split(os.pathsep)
 
 
-def _answers(environment: Mapping[str, str]) -> bool:
-    """Does the server know its bucket? Nobody else may look, so that the answer is a refusal."""
+def _has_bucket(client: Any) -> bool:
     try:
-        url = f"{environment['AWS_ENDPOINT_URL']}/{BUCKET}"
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5).close()
-    except urllib.error.HTTPError as error:
-        return error.code == 403
-    except OSError:
+        client.head_bucket(Bucket=BUCKET)
+    except (BotoCoreError, ClientError):
         return False
     return True
 

@@ -57,10 +57,8 @@ def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, c
         again.start()
 
     at_part(monkeypatch, 9, crash)
-    try:
-        upload(folder, address)
-    finally:
-        again.join()
+    upload(folder, address)
+    again.join()
     assert "waiting for it to answer" in capfd.readouterr().err
     download(address, tmp_path / "copy")
     assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
