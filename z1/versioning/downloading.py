@@ -22,7 +22,7 @@ from z1.versioning.manifest import File, Manifest, Part, describe, list_files, p
 from z1.versioning.parallel import run_all
 
 MIB = 2**20
-_CHUNK = 2**20
+_CHUNK = 4 * 2**20
 _TRIES = 3  # for a part that arrives damaged
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
