@@ -105,6 +105,9 @@ def main() -> None:
                 (scratch / "small" / f"{number:05d}").write_bytes(
                     os.urandom(options.small_kib * 1024)
                 )
+            (scratch / "first").mkdir()
+            (scratch / "first" / "file").write_bytes(b"1")
+            measure(scratch / "first", bucket, 1, scratch)  # what is done once a process
             ratios = {}
             for kind in ("large", "small"):
                 speeds = measure(scratch / kind, bucket, options.rounds, scratch)
