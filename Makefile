@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm
 
-.PHONY: run test lint format vllm-env clean
+.PHONY: run test lint format s3 vllm-env clean
 
 run: .venv/.ready
 	$(BIN)/z1 run demo
@@ -27,6 +27,10 @@ format: .venv/.ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
+
+# A local S3 server; prints the environment to export.
+s3: .venv/.ready
+	@$(BIN)/python -m z1.versioning.local
 
 vllm-env: $(VLLM)/.ready
 

@@ -1,0 +1,64 @@
+"""Files and folders to and from S3, whole and checked.
+
+A folder lies in S3 as it is, file by file. Beside it, written last, lies its manifest: a folder
+without one is not there. Every part of a file carries its SHA-256 on the way, as one of S3's own
+additional checksums, so that the server refuses what was damaged on the way there; on the way back
+it is compared with the manifest. A transfer that was cut off goes on where it was when it is run
+again, and one that was done before does nothing.
+"""
+
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from z1.errors import InputError
+from z1.versioning.connection import GONE, Connection, code_of, parse_address, whole
+from z1.versioning.downloading import fetch
+from z1.versioning.manifest import Manifest, read_manifest
+from z1.versioning.uploading import send
+
+_ROUNDS = 5
+
+
+def upload(source: Path, address: str) -> Manifest:
+    """Bring a file or folder to an address; what was there before and is no part of it goes.
+
+    Two uploads at once both succeed, and what is there in the end is one of them, whole. Raises
+    InputError if the source or the server does not allow it; what is sent by then is not sent
+    again.
+    """
+    connection = Connection(parse_address(address))
+    for _ in range(_ROUNDS):
+        manifest = send(connection, source)
+        if manifest:
+            return manifest
+    raise InputError(f"{address}: something else keeps writing there; run again when it is done")
+
+
+def find(address: str) -> Manifest | None:
+    """Return what is at an address, or nothing if nothing whole is there."""
+    return _find(Connection(parse_address(address)))
+
+
+def download(address: str, target: Path) -> Manifest:
+    """Bring what is at an address to a path, which is there at once when all of it has come.
+
+    Raises InputError if nothing whole is there, if it was damaged, or if something else is at the
+    path already; what has come by then is not fetched again.
+    """
+    connection = Connection(parse_address(address))
+    manifest = _find(connection)
+    if manifest is None:
+        raise InputError(f"{address}: nothing is there, or its upload has not ended")
+    fetch(connection, manifest, target)
+    return manifest
+
+
+def _find(connection: Connection) -> Manifest | None:
+    try:
+        content, _ = connection.read(connection.place.manifest, whole)
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise
+        return None
+    return read_manifest(content, str(connection.place))
