@@ -5,7 +5,9 @@ examples, tests and sample output; what tells them apart is what they define, re
 """
 
 import ast
+import bisect
 import builtins
+import itertools
 import re
 import warnings
 from collections.abc import Iterator
@@ -14,14 +16,16 @@ from typing import NamedTuple
 
 from z1.verifiers.extract import spoken
 
-_PYTHON = {"python", "py", "python3", "py3", "python2", "{python}", "{.python}", "ipython", "pypy3"}
+_PYTHON = re.compile(r"\{?\.?(?:i?python|py|pypy|sage)[\d.]*\}?")
 _FENCE = re.compile(r"(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)")
+_CLOSING = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
 _LINE_OF_CODE = re.compile(
     r"(?:import|from|def|class|async def|if|for|while|try|with|print)\b|@\w|[A-Za-z_][\w, ]*="
 )
 _READS = {"input", "stdin", "fileinput"}
 _OPENS_INPUT = re.compile(r"open\(\s*(?:0|['\"]/dev/stdin)")
-_MOST_TRIES = 400
+_MOST_STARTS, _MOST_TRIES = 200, 20
+_MOST_ENDS = 4
 _LONGEST_REPLY = 1_000_000
 
 
@@ -56,7 +60,7 @@ def find_program(reply: str, wanted: Wanted) -> str | None:
 
     Raises nothing: what is no program is no answer.
     """
-    text = spoken(reply[-_LONGEST_REPLY:])
+    text = spoken(reply[-_LONGEST_REPLY:].replace("\ufeff", ""), _LONGEST_REPLY)
     blocks, fenced = [], False
     for source, marked in _fenced(text):
         fenced = True
@@ -70,7 +74,7 @@ def find_program(reply: str, wanted: Wanted) -> str | None:
 def _choose(blocks: list[_Block], wanted: Wanted) -> str | None:
     best, chosen = -1, None
     for number, block in enumerate(blocks):
-        earlier = _needed(block, blocks[:number])
+        earlier = _needed(block, blocks[:number], wanted.names)
         if (fit := _fit([*earlier, block], wanted)) is None or fit < best:
             continue
         if earlier and _fit(earlier[-1:], wanted) and not (wanted.names and _fit([block], wanted)):
@@ -95,9 +99,14 @@ def _fit(parts: list[_Block], wanted: Wanted) -> int | None:
     return 1 + 2 * prints + reads
 
 
-def _needed(block: _Block, earlier: list[_Block]) -> list[_Block]:
-    """Return the earlier blocks that define what a block uses without defining it, in order."""
+def _needed(block: _Block, earlier: list[_Block], wanted: frozenset[str]) -> list[_Block]:
+    """Return the earlier blocks that define what a block lacks, in order.
+
+    It lacks what it uses and does not define; and the rest of what is wanted, if it has some of it.
+    """
     needs, found = set(block.needs), []
+    if block.defines & wanted:
+        needs |= wanted - block.defines
     for other in reversed(earlier):
         if needs & other.defines:
             found.append(other)
@@ -117,25 +126,22 @@ def free_names(code: str) -> frozenset[str]:
 def _fenced(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the content of each fenced block that may be Python, and whether it is said to be."""
     lines = text.splitlines()
+    closings = [place for place, line in enumerate(lines) if _CLOSING.fullmatch(line)]
     number = 0
     while number < len(lines):
         opening = _FENCE.fullmatch(lines[number])
         number += 1
         if not opening:
             continue
-        ends = [
-            place
-            for place in range(number, len(lines))
-            if (close := _FENCE.fullmatch(lines[place]))
-            and close["fence"].startswith(opening["fence"])
-            and not close["info"].strip()
-        ]
+        after = range(bisect.bisect_left(closings, number), len(closings))
+        matching = (closings[n] for n in after if opening["fence"] in lines[closings[n]])
+        ends = list(itertools.islice(matching, _MOST_ENDS))
         language = opening["info"].strip().split(" ")[0].split(":")[0].casefold()
-        if language and language not in _PYTHON:
+        if language and not _PYTHON.fullmatch(language):
             number = ends[0] + 1 if ends else len(lines)
             continue
         chosen = ends[0] if ends else len(lines)
-        for end in ends[:4]:  # a fence may stand in a string of the program
+        for end in ends:  # a fence may stand in a string of the program
             if _parse(_dedented(lines[number:end], opening["indent"])):
                 chosen = end
                 break
@@ -167,21 +173,38 @@ def _unfenced(text: str, wanted: Wanted) -> _Block | None:
         return block
     lines = text.splitlines()
     starts = [n for n, line in enumerate(lines) if _LINE_OF_CODE.match(line)]
-    tries = 0
-    for start in starts:
-        ends = [
-            n
-            for n in range(len(lines), start, -1)
-            if n == len(lines) or not lines[n].strip() or not lines[n - 1].strip()
-        ]
-        for end in ends:
-            tries += 1
-            if tries > _MOST_TRIES:
-                return None
-            block = _block("\n".join(lines[start:end]) + "\n", False)
+    for start in starts[:_MOST_STARTS]:
+        if source := _program_at_start(lines[start:]):
+            block = _block(source, False)
             if block is not None and _is_code(block) and _fit([block], wanted):
                 return block
     return None
+
+
+def _program_at_start(lines: list[str]) -> str | None:
+    """Return the longest program that some lines begin with: up to the line that is an error."""
+    for _ in range(_MOST_TRIES):
+        source = "\n".join(lines) + "\n"
+        try:
+            tree = ast.parse(source)
+        except SyntaxError as error:
+            lines = lines[: min(error.lineno or len(lines), len(lines)) - 1]
+            continue
+        except (ValueError, RecursionError, MemoryError):
+            return None
+        # "Time: O(n)" and "- a list" after a program are prose, and parse.
+        while tree.body and _does_nothing(tree.body[-1]):
+            lines = lines[: tree.body.pop().lineno - 1]
+        return "\n".join(lines) + "\n"
+    return None
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.AnnAssign):
+        return statement.value is None
+    return isinstance(statement, ast.Expr) and not isinstance(
+        statement.value, ast.Call | ast.Await | ast.ListComp
+    )
 
 
 def _is_code(block: _Block) -> bool:

@@ -98,6 +98,12 @@ HONEST = {
     "numpy": "import numpy\nprint(numpy.array(input().split(), dtype=int).sum())",
     "pickle": "import pickle, dataclasses\n@dataclasses.dataclass\nclass A:\n    x: str\n"
     "print(sum(map(int, pickle.loads(pickle.dumps(A(input()))).x.split())))",
+    "left open": "import os\nout = os.fdopen(os.dup(1), 'w')\n"
+    "out.write(str(sum(map(int, input().split()))))",
+    "own output": "import atexit, io, sys\nsys.stdout = io.StringIO()\n" + PRINTS + "\n"
+    "atexit.register(lambda: sys.__stdout__.write(sys.stdout.getvalue()))",
+    "python": "import subprocess, sys\na = input().split()\n"
+    "print(subprocess.check_output([sys.executable, '-c', f'print({a[0]} + {a[1]})'], text=True))",
     "caught": "try:\n    while True:\n        " + PRINTS + "\nexcept EOFError:\n    pass",
 }
 
@@ -161,6 +167,18 @@ def test_unittest_files_are_run(sandbox: str) -> None:
     off = judge(UNITTEST, "def add(a, b):\n    return a + b + 1")
     assert off.details is not None
     assert (off.details["test"], off.details["cause"]) == ("TestCases.test_sum", "wrong answer")
+
+
+def test_a_file_of_tests_may_skip_some_and_a_program_may_not(sandbox: str) -> None:
+    assert judge(
+        UNITTEST, "import unittest\ndef add(*_):\n    raise unittest.SkipTest"
+    ).verdict == ("wrong")
+    skips = TESTS.replace(
+        "    def test_refuses", "    @unittest.skip('not now')\n    def test_refuses"
+    )
+    assert judge({"kind": "unittest", "code": skips}, "def add(a, b):\n    return 3").verdict == (
+        "right"
+    )
 
 
 @pytest.mark.parametrize(

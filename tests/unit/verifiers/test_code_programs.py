@@ -1,5 +1,7 @@
 """Which program a reply settles on."""
 
+import time
+
 import pytest
 
 from z1.verifiers.programs import Wanted, find_program, free_names
@@ -13,7 +15,9 @@ def fenced(source: str, language: str = "python") -> str:
     return f"```{language}\n{source}```\n"
 
 
-@pytest.mark.parametrize("language", ["python", "py", "Python", "python3", "", 'python title="a"'])
+@pytest.mark.parametrize(
+    "language", ["python", "py", "Python", "python3.11", "", 'python title="a"', "{.python}"]
+)
 def test_a_fenced_script_is_found(language: str) -> None:
     reply = f"First I think.\n\n{fenced(SCRIPT, language)}\nIt reads a number and doubles it."
     assert find_program(reply, Wanted()) == SCRIPT
@@ -32,6 +36,7 @@ def test_a_fenced_script_is_found(language: str) -> None:
         "~~~python\n" + SCRIPT + "~~~\n",
         "1. Read it\n   ```python\n   n = int(input())\n   print(n * 2)\n   ```\n2. Done",
         "```python\n" + SCRIPT,  # cut off
+        "\ufeff" + fenced(SCRIPT),
     ],
 )
 def test_the_last_script_that_fits_is_chosen(reply: str) -> None:
@@ -74,6 +79,30 @@ def test_a_program_in_parts_is_put_together() -> None:
     assert script.index("def solve") < script.index("\nsolve()")
 
 
+def test_all_names_that_tests_need_are_put_together() -> None:
+    wanted = Wanted(frozenset(["double", "triple"]))
+    triple = "def triple(n):\n    return n * 3\n"
+    for first, second in ((FUNCTION, triple), (triple, FUNCTION)):
+        found = find_program(fenced(first) + "and\n" + fenced(second), wanted) or ""
+        assert "def double" in found
+        assert "def triple" in found
+    better = "def double(n):\n    return n + n\n"
+    found = find_program(fenced(FUNCTION + triple) + "Better:\n" + fenced(better), wanted) or ""
+    assert found.index("n * 2") < found.index("n * 3") < found.index("n + n")
+
+
+def test_a_program_with_a_long_table_is_found_whole() -> None:
+    source = f"table = {list(range(20_000))}\nprint(table[int(input())])\n"
+    assert find_program(fenced(source), Wanted()) == source
+
+
+def test_a_reply_of_nothing_but_fences_is_read_quickly() -> None:
+    start = time.process_time()
+    assert find_program("```\n" * 20_000, Wanted()) is None
+    assert find_program("if x:\n" * 20_000, Wanted()) is None
+    assert time.process_time() - start < 5
+
+
 def test_a_fence_in_a_string_does_not_end_the_program() -> None:
     source = 'def double(n):\n    """Like\n```\n2\n```\n    """\n    return n * 2\n'
     assert find_program(fenced(source), CALL) == source
@@ -85,6 +114,8 @@ def test_a_fence_in_a_string_does_not_end_the_program() -> None:
         SCRIPT,
         f"Here is my program:\n\n{SCRIPT}",
         f"Here is my program:\n\n{SCRIPT}\n\nIt doubles the number.",
+        f"Here it is:\n[PYTHON]\n{SCRIPT}[/PYTHON]\nIt doubles the number.",
+        f"The program:\n{SCRIPT}Time: O(1)\n- memory\n",
     ],
 )
 def test_a_program_without_fences_is_found(reply: str) -> None:

@@ -230,7 +230,8 @@ def _read(answer: dict[str, Any], limits: Limits) -> Outcome:
             "memory": f"it needed more than {limits.memory_mb} MB",
             "output": "it wrote more than it may",
         }[answer["stopped"]]
-    elif answer["signal"] in (24, 9) and answer["cpu"] > limits.seconds - 0.5:
+    elif answer["signal"] in (24, 9) and answer["cpu"] > limits.seconds / 2:
+        # Half, since the kernel counts by another clock for the limit than it reports.
         cause, message = "time", f"it computed for longer than {limits.seconds:g} s"
     elif answer["signal"]:
         cause, message = "exception", f"it was ended by signal {answer['signal']}"

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -94,6 +95,8 @@ class _Keeper:
             LANG="C.UTF-8",
             OPENBLAS_NUM_THREADS="1",  # each thread of it would reserve memory by the core
         )
+        if not os.access(sys.executable, os.X_OK):  # in root's home folder; programs start it
+            sys.executable = shutil.which("python3") or sys.executable
         tempfile.tempdir = None
         self._own_bytes = tidy.resident("self")
         gc.collect()

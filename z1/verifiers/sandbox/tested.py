@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import gc
 import linecache
 import sys
 import types
@@ -27,7 +28,8 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
 
     A program could reach into its own tests. It is kept from the simple ways: what it changes
     in unittest is put back before they run and refused if it is changed when they have run; each
-    run ends with tests that must fail, and do not where asserting was made void; the outcome
+    run ends with tests that must fail, and do not where asserting was made void; objects that are
+    equal to everything are refused; the outcome
     carries a token that the program was never given and counts every test by name. A program that
     searches its own process for all this still finds it.
     """
@@ -56,7 +58,8 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
             self._note(test, "failure", err)
 
         def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
-            self._note(test, "ok")
+            # A program that raises SkipTest has not passed; a file that skips says so.
+            self._note(test, "ok" if "skip" in tests.casefold() else "error SkipTest")
 
         def addExpectedFailure(self, test: Any, err: Any) -> None:  # noqa: N802
             self._note(test, "ok")
@@ -110,9 +113,9 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
     ran = dict(outcome)
     outcome.clear()
     canaries.run(Result())
-    tampered = changed(put_back=True) or (
-        "assertions" if len(outcome) != 5 or "ok" in outcome.values() else None
-    )
+    tampered = changed(put_back=True) or _equal_to_everything()
+    if len(outcome) != 5 or "ok" in outcome.values():
+        tampered = "assertions"
     report({"token": token, "tests": ran, "count": count, "tampered": tampered})
 
 
@@ -156,6 +159,23 @@ def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
         return found
 
     return changed
+
+
+def _equal_to_everything() -> str | None:
+    """Return a class of the program's whose objects claim to be equal to whatever there is."""
+    found: Any
+    for found in gc.get_objects():
+        if not isinstance(found, type) or "__eq__" not in vars(found):
+            continue
+        code = getattr(vars(found)["__eq__"], "__code__", None)
+        if code is None or code.co_filename != "program.py":
+            continue
+        try:
+            if found.__eq__(found.__new__(found), object()) is True:
+                return f"{found.__name__} is equal to everything"
+        except Exception:  # of an object that was not initialised, or that looks at the other
+            continue
+    return None
 
 
 def _runs(item: Any) -> bool:
