@@ -163,16 +163,14 @@ def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
 
 def _equal_to_everything() -> str | None:
     """Return a class of the program's whose objects claim to be equal to whatever there is."""
-    found: Any
-    for found in gc.get_objects():
-        if not isinstance(found, type) or "__eq__" not in vars(found):
-            continue
-        code = getattr(vars(found)["__eq__"], "__code__", None)
+    kinds: list[Any] = [item for item in gc.get_objects() if isinstance(item, type)]
+    for kind in kinds:
+        code = getattr(vars(kind).get("__eq__"), "__code__", None)
         if code is None or code.co_filename != "program.py":
             continue
         try:
-            if found.__eq__(found.__new__(found), object()) is True:
-                return f"{found.__name__} is equal to everything"
+            if kind.__eq__(kind.__new__(kind), object()) is True:
+                return f"{kind.__name__} is equal to everything"
         except Exception:  # of an object that was not initialised, or that looks at the other
             continue
     return None
