@@ -91,7 +91,11 @@ def _returned_otherwise(expected: Any, found: Outcome) -> str | None:
         return "it returned nothing that can be read"
     if same_value(expected, given):
         return None
-    return f"it returned {shown(repr(given))}, not {shown(expected)}"
+    try:
+        returned = shown(repr(given))
+    except ValueError:  # Python does not write out a number of that size
+        returned = "a number of thousands of digits"
+    return f"it returned {returned}, not {shown(expected)}"
 
 
 def _failing(code: str, found: Outcome) -> tuple[str | None, str, str] | None:

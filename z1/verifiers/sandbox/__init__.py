@@ -213,7 +213,7 @@ def _read(answer: dict[str, Any], limits: Limits) -> Outcome:
     for line in answer["reports"].splitlines():
         try:
             reports.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # of a report that was cut off, or that the program wrote
     reports = [report for report in reports if isinstance(report, dict)]
     if not (reports and reports[0].get("ready")) and not answer["stopped"]:

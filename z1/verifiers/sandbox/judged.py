@@ -63,9 +63,9 @@ def run(
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
         sys.stdout.flush()
-        printed.flush()
         if request["kind"] == "stdin":
             sys.modules["__main__"].__dict__.clear()  # closes what the program has left open
+        printed.flush()
     except BaseException:
         pass
     os._exit(failed)

@@ -39,6 +39,7 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
     token = request["token"]
     del request["token"]
     outcome: dict[str, str] = {}
+    _close_ways_out(request["code"])
     changed = _guard([m for n, m in sys.modules.items() if n.partition(".")[0] == "unittest"])
 
     class Result(unittest.TestResult):
@@ -117,6 +118,25 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
     if len(outcome) != 5 or "ok" in outcome.values():
         tampered = "assertions"
     report({"token": token, "tests": ran, "count": count, "tampered": tampered})
+
+
+def _close_ways_out(tests: str) -> None:
+    """Take from unittest what lets a test end early as passed, unless the tests use it."""
+    import unittest.case
+    import unittest.mock
+
+    call = unittest.TestCase._callTestMethod  # type: ignore[attr-defined]
+    stop = unittest.case._ShouldStop  # type: ignore[attr-defined]
+
+    def call_whole(self: unittest.TestCase, method: Callable[[], None]) -> None:
+        try:
+            call(self, method)
+        except stop as error:
+            raise RuntimeError("the test was stopped") from error
+
+    unittest.TestCase._callTestMethod = call_whole  # type: ignore
+    if "ANY" not in tests:
+        unittest.mock._ANY.__eq__ = object.__eq__  # type: ignore
 
 
 def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
