@@ -2,8 +2,9 @@
 
 The reference is an object: ``{"kind": "stdin", "tests": [{"input", "output"}]}`` for a script,
 ``{"kind": "call", "entry_point", "tests": [{"args", "expected"}]}`` for a function or a method of
-the class ``Solution``, or ``{"kind": "unittest", "code"}`` for a file of unittest cases. The last may have a ``head`` too:
-imports and definitions that the problem gives, below which a program that fails alone is tried.
+the class ``Solution``, or ``{"kind": "unittest", "code"}`` for a file of unittest cases. The last
+may have a ``head`` too: imports and definitions that the problem gives, below which a program that
+fails alone is tried.
 """
 
 import ast
@@ -167,7 +168,7 @@ def check_reference(answer: Any) -> None:
             if isinstance(error, AnswerError):
                 raise
             raise AnswerError(
-                "the reference needs code, a file of unittest cases; its head, if any, is Python too"
+                "the reference needs code, a file of unittest cases; a head is Python too"
             ) from error
         return
     if kind == "call" and not isinstance(answer.get("entry_point"), str):
