@@ -105,9 +105,10 @@ def summarise_budgets(replies: pl.DataFrame, problems: pl.DataFrame) -> list[dic
     ``replies`` has the columns BUDGETED, with one reply to each problem, and ``problems`` those of
     PROBLEM. Each row has ``model``, ``method``, ``budget`` in tokens, the count ``problems``, the
     means over problems ``accuracy``, ``accuracy_alone`` (``metrics.RIGHT_ALONE``),
-    ``thinking_tokens``, ``answer_tokens``, ``hint_tokens`` and ``closed`` (share of the replies that
-    spent their budget), the standard errors ``accuracy_stderr`` and ``thinking_tokens_stderr`` (null for a single problem), and
-    ``by_difficulty`` with the same by difficulty label.
+    ``thinking_tokens``, ``answer_tokens``, ``hint_tokens`` and ``closed`` (share of the replies
+    that spent their budget), the standard errors ``accuracy_stderr`` and
+    ``thinking_tokens_stderr`` (null for a single problem), and ``by_difficulty`` with the same by
+    difficulty label.
     """
     difficulty = problems.select(problem_id="id", difficulty="difficulty")
     cut = (pl.col("method") == "truncation") & (pl.col("finish_reason") == "length")
