@@ -5,28 +5,18 @@ examples, tests and sample output; what tells them apart is what they define, re
 """
 
 import ast
-import bisect
 import builtins
-import itertools
 import re
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from z1.verifiers.extract import spoken
+from z1.verifiers.listings import fenced, parse, unfenced
 
-_PYTHON = re.compile(r"\{?\.?(?:i?python|py|pypy|sage)[\d.]*\}?")
-_FENCE = re.compile(r"(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)")
-_CLOSING = re.compile(r"[ \t>]*(?:`{3,}|~{3,})[ \t]*")
-_LINE_OF_CODE = re.compile(
-    r"(?:import|from|def|class|async def|if|for|while|try|with|print)\b|@\w|[A-Za-z_][\w, ]*="
-)
 _READS = {"input", "stdin", "fileinput"}
 _OPENS_INPUT = re.compile(r"open\(\s*(?:0|['\"]/dev/stdin)")
-_MOST_STARTS, _MOST_TRIES = 200, 20
-_MOST_ENDS = 4
 _LONGEST_REPLY = 1_000_000
+_OF_SIMILAR_LENGTH = 0.7
 
 
 class Wanted(NamedTuple):
@@ -48,6 +38,8 @@ class _Block:
     tree: ast.Module
     defines: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
+    loose: set[str] = field(default_factory=set)
+    """Functions that begin with ``self``: methods that are shown without their class."""
     needs: set[str] = field(default_factory=set)
     acts: bool = False
     """It does something when it is run, and not only defines."""
@@ -61,35 +53,55 @@ def find_program(reply: str, wanted: Wanted) -> str | None:
     Raises nothing: what is no program is no answer.
     """
     text = spoken(reply[-_LONGEST_REPLY:].replace("\ufeff", ""), _LONGEST_REPLY)
-    blocks, fenced = [], False
-    for source, marked in _fenced(text):
-        fenced = True
+    blocks: list[_Block] = []
+    broken: list[tuple[int, str]] = []
+    for source, marked, closed in fenced(text):
         if (block := _block(source, marked)) is not None:
             blocks.append(block)
-    if not blocks and not fenced:
-        blocks = [block for block in [_unfenced(text, wanted)] if block]
-    return _choose(blocks, wanted)
+        elif marked and closed:
+            broken.append((len(blocks), source))
+    if (found := _choose(blocks, wanted)) is not None:
+        place, program = found
+        last = [source for after, source in broken if after > place]
+        return None if any(_replaces(source, program, wanted) for source in last) else program
+    for source in unfenced(text):
+        block = _block(source, False)
+        if block is not None and _is_code(block) and _fit([block], wanted):
+            return source
+    return None
 
 
-def _choose(blocks: list[_Block], wanted: Wanted) -> str | None:
+def _choose(blocks: list[_Block], wanted: Wanted) -> tuple[int, str] | None:
+    """Return the place of the block that a reply settles on, and it with all that it needs."""
     best, chosen = -1, None
     for number, block in enumerate(blocks):
         earlier = _needed(block, blocks[:number], wanted.names)
         if (fit := _fit([*earlier, block], wanted)) is None or fit < best:
             continue
-        if earlier and _fit(earlier[-1:], wanted) and not (wanted.names and _fit([block], wanted)):
+        complete = bool(earlier) and (_fit(earlier[-1:], wanted) or 0) >= max(fit, 1)
+        if complete and not (wanted.names and _fit([block], wanted)):
             continue  # a trial of the program before it
-        best, chosen = fit, "\n\n".join(part.text for part in [*earlier, block])
+        best, chosen = fit, (number, "\n\n".join(part.text for part in [*earlier, block]))
     return chosen
+
+
+def _replaces(source: str, program: str, wanted: Wanted) -> bool:
+    """Tell whether a block that is not Python was meant to be the program, and is no excerpt."""
+    if len(source.split()) < _OF_SIMILAR_LENGTH * len(program.split()):
+        return False
+    if wanted.names:
+        return any(re.search(rf"\b(?:def|class)\s+{name}\b", source) for name in wanted.names)
+    return bool(re.search(r"\bprint\b|stdout", source) and re.search(r"\binput\b|stdin", source))
 
 
 def _fit(parts: list[_Block], wanted: Wanted) -> int | None:
     """Return how well a program fits, or None if it cannot be meant."""
     if wanted.names:
-        defined = set().union(*(part.defines for part in parts))
+        defined = set().union(*(part.defines - part.loose for part in parts))
         if wanted.methods:
             defined |= set().union(*(part.methods for part in parts))
-        return len(defined & wanted.names) or None
+        loose = set().union(*(part.loose for part in parts)) - defined
+        return 2 * len(defined & wanted.names) + len(loose & wanted.names) or None
     if not any(part.acts for part in parts):
         return 0 if any(part.defines for part in parts) else None
     reads = any(part.reads for part in parts)
@@ -123,97 +135,13 @@ def free_names(code: str) -> frozenset[str]:
 # ---------------------------------------------------------------- blocks
 
 
-def _fenced(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the content of each fenced block that may be Python, and whether it is said to be."""
-    lines = text.splitlines()
-    closings = [place for place, line in enumerate(lines) if _CLOSING.fullmatch(line)]
-    number = 0
-    while number < len(lines):
-        opening = _FENCE.fullmatch(lines[number])
-        number += 1
-        if not opening:
-            continue
-        after = range(bisect.bisect_left(closings, number), len(closings))
-        matching = (closings[n] for n in after if opening["fence"] in lines[closings[n]])
-        ends = list(itertools.islice(matching, _MOST_ENDS))
-        language = opening["info"].strip().split(" ")[0].split(":")[0].casefold()
-        if language and not _PYTHON.fullmatch(language):
-            number = ends[0] + 1 if ends else len(lines)
-            continue
-        chosen = ends[0] if ends else len(lines)
-        for end in ends:  # a fence may stand in a string of the program
-            if _parse(_dedented(lines[number:end], opening["indent"])):
-                chosen = end
-                break
-        yield _dedented(lines[number:chosen], opening["indent"]), bool(language)
-        number = chosen + 1
-
-
-def _dedented(lines: list[str], indent: str) -> str:
-    cut = [line.removeprefix(indent) for line in lines]
-    filled = [len(line) - len(line.lstrip()) for line in cut if line.strip()]
-    margin = min(filled, default=0)
-    return "\n".join(line[margin:] for line in cut) + "\n"
-
-
-def _parse(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-            compile(tree, "program.py", "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return None
-    return tree if tree.body else None
-
-
-def _unfenced(text: str, wanted: Wanted) -> _Block | None:
-    """Return the longest run of lines from one that looks like code on, that is a program."""
-    if (block := _block(text, False)) is not None and _is_code(block):
-        return block
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if _LINE_OF_CODE.match(line)]
-    for start in starts[:_MOST_STARTS]:
-        if source := _program_at_start(lines[start:]):
-            block = _block(source, False)
-            if block is not None and _is_code(block) and _fit([block], wanted):
-                return block
-    return None
-
-
-def _program_at_start(lines: list[str]) -> str | None:
-    """Return the longest program that some lines begin with: up to the line that is an error."""
-    for _ in range(_MOST_TRIES):
-        source = "\n".join(lines) + "\n"
-        try:
-            tree = ast.parse(source)
-        except SyntaxError as error:
-            lines = lines[: min(error.lineno or len(lines), len(lines)) - 1]
-            continue
-        except (ValueError, RecursionError, MemoryError):
-            return None
-        # "Time: O(n)" and "- a list" after a program are prose, and parse.
-        while tree.body and _does_nothing(tree.body[-1]):
-            lines = lines[: tree.body.pop().lineno - 1]
-        return "\n".join(lines) + "\n"
-    return None
-
-
-def _does_nothing(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.AnnAssign):
-        return statement.value is None
-    return isinstance(statement, ast.Expr) and not isinstance(
-        statement.value, ast.Call | ast.Await | ast.ListComp
-    )
-
-
 def _is_code(block: _Block) -> bool:
     """Tell code from prose that happens to parse, such as a single word."""
     return bool(block.defines) or block.prints or block.reads
 
 
 def _block(source: str, marked: bool) -> _Block | None:
-    tree = _parse(source)
+    tree = parse(source)
     if tree is None:
         return None
     block = _Block(source, marked, tree)
@@ -245,6 +173,8 @@ def _note(statement: ast.stmt, block: _Block) -> None:
     """Note what a statement of the outermost level defines, and whether it acts."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         block.defines.add(statement.name)
+        if statement.args.args and statement.args.args[0].arg == "self":
+            block.loose.add(statement.name)
     elif isinstance(statement, ast.ClassDef):
         block.defines.add(statement.name)
         if statement.name == "Solution":

@@ -102,6 +102,10 @@ HONEST = {
     "out.write(str(sum(map(int, input().split()))))",
     "own output": "import atexit, io, sys\nsys.stdout = io.StringIO()\n" + PRINTS + "\n"
     "atexit.register(lambda: sys.__stdout__.write(sys.stdout.getvalue()))",
+    "last words": "class Last:\n    def __del__(self):\n        print(self.total)\n"
+    "last = Last()\nlast.total = sum(map(int, input().split()))",
+    "stack": "import resource\n"
+    "resource.setrlimit(resource.RLIMIT_STACK, [2**28, resource.RLIM_INFINITY])\n" + PRINTS,
     "python": "import subprocess, sys\na = input().split()\n"
     "print(subprocess.check_output([sys.executable, '-c', f'print({a[0]} + {a[1]})'], text=True))",
     "caught": "try:\n    while True:\n        " + PRINTS + "\nexcept EOFError:\n    pass",

@@ -37,6 +37,12 @@ def test_a_fenced_script_is_found(language: str) -> None:
         "1. Read it\n   ```python\n   n = int(input())\n   print(n * 2)\n   ```\n2. Done",
         "```python\n" + SCRIPT,  # cut off
         "\ufeff" + fenced(SCRIPT),
+        "Here it is: ```python\n" + SCRIPT + "```\n",
+        "```python\nprint(0)\nfor n in ra\n\nTime is up. The answer:\n" + fenced(SCRIPT),
+        "```python\nprint(0)\n\nThat is wrong, so here again:\n" + fenced(SCRIPT),
+        "```markdown\n# The program\n" + fenced(SCRIPT) + "It doubles a number.\n```\n",
+        fenced(SCRIPT) + "The last line again:\n" + fenced("print(n * 2\n"),
+        fenced("n = int(input())\n") + "or in one piece\n" + fenced(SCRIPT),
     ],
 )
 def test_the_last_script_that_fits_is_chosen(reply: str) -> None:
@@ -50,6 +56,8 @@ def test_the_last_script_that_fits_is_chosen(reply: str) -> None:
         fenced(FUNCTION) + "Tests:\n" + fenced("assert double(4) == 8\nprint('ok')\n"),
         fenced("def double(n):\n    return n\n") + "Oops.\n" + fenced(FUNCTION),
         fenced(FUNCTION) + "It gives\n" + fenced("8\n", ""),
+        fenced(FUNCTION) + "As a method:\n" + fenced("def double(self, n):\n    ...\n"),
+        fenced(FUNCTION) + "It begins with\n" + fenced("def double(n):\n"),
     ],
 )
 def test_the_last_block_that_defines_the_function_is_chosen(reply: str) -> None:
@@ -71,6 +79,8 @@ def test_a_program_in_parts_is_put_together() -> None:
     assert found is not None
     assert "def twice" in found
     assert "def double" in found
+    steps = fenced("n = int(input())\n") + "then\n" + fenced("print(n * 2)\n")
+    assert (find_program(steps, Wanted()) or "").split() == SCRIPT.split()
     script = find_program(
         fenced("def solve():\n    print(int(input()) * 2)\n") + "then\n" + fenced("solve()\n"),
         Wanted(),
@@ -116,6 +126,10 @@ def test_a_fence_in_a_string_does_not_end_the_program() -> None:
         f"Here is my program:\n\n{SCRIPT}\n\nIt doubles the number.",
         f"Here it is:\n[PYTHON]\n{SCRIPT}[/PYTHON]\nIt doubles the number.",
         f"The program:\n{SCRIPT}Time: O(1)\n- memory\n",
+        f"<pre>\n{SCRIPT}</pre>\n",
+        f"For\n```\n4\n```\nit prints 8:\n\n{SCRIPT}\nThat is all.",
+        f"```python\n{SCRIPT}```It doubles the number.".replace(")\n```", ")```\n"),
+        f"```python\n{SCRIPT}\nThis program doubles the number.",
     ],
 )
 def test_a_program_without_fences_is_found(reply: str) -> None:
@@ -127,6 +141,14 @@ def test_a_program_without_fences_is_found(reply: str) -> None:
 )
 def test_a_reply_without_a_program_holds_none(reply: str) -> None:
     assert find_program(reply, Wanted()) is None
+
+
+def test_a_last_program_that_is_broken_is_not_replaced_by_a_draft() -> None:
+    broken = "n = int(input()\nprint(n * 2)\n"
+    assert find_program(fenced(SCRIPT) + "Better:\n" + fenced(broken), Wanted()) is None
+    assert find_program(fenced(broken) + "Better:\n" + fenced(SCRIPT), Wanted()) == SCRIPT
+    halved = FUNCTION.replace("(n)", "(n")
+    assert find_program(fenced(FUNCTION) + "Better:\n" + fenced(halved), CALL) is None
 
 
 def test_a_program_without_the_function_is_none() -> None:

@@ -179,12 +179,17 @@ class _Keeper:
             (resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS),
             (resource.RLIMIT_FSIZE, request["file_bytes"]),
             (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_STACK, min(_STACK_BYTES, memory // 2)),
             (resource.RLIMIT_AS, memory),
         ):
             hard = resource.getrlimit(limit)[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(limit, (value, value))
+        # Programs ask for more of it by habit, and the limit on memory counts it.
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        stack = min(
+            [_STACK_BYTES, memory // 2, *([hard] if hard != resource.RLIM_INFINITY else [])]
+        )
+        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
         seconds = max(1, round(request["seconds"] + 0.49))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         signal.set_wakeup_fd(-1)
