@@ -69,7 +69,7 @@ def _judge(answer: dict[str, Any], program: str, sandbox: Sandbox, limits: Limit
                 found = sandbox.run_script(program, test["input"], limits)
                 difference = _printed_otherwise(test["output"], found)
             else:
-                found = sandbox.run_call(program, answer["entry_point"], test["args"], limits)
+                found = sandbox.run_call(program, _entry_point(answer), test["args"], limits)
                 difference = _returned_otherwise(test["expected"], found)
             blocked += [what for what in found.blocked if what not in blocked]
             if found.cause:
@@ -134,20 +134,34 @@ def _failing(code: str, found: Outcome) -> tuple[str | None, str, str] | None:
 
 
 def _tests(code: str) -> list[str]:
-    return [
-        f"{case.name}.{test.name}"
-        for case in ast.parse(code).body
-        if isinstance(case, ast.ClassDef) and case.bases
-        for test in case.body
-        if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test")
-    ]
+    """Return the names of the tests in a file's own unittest cases."""
+    cases: set[str] = set()
+    found = []
+    for case in ast.parse(code).body:
+        if not isinstance(case, ast.ClassDef):
+            continue
+        bases = [ast.unparse(base) for base in case.bases]
+        if any(base.endswith("TestCase") or base in cases for base in bases):
+            cases.add(case.name)
+            found += [
+                f"{case.name}.{test.name}"
+                for test in case.body
+                if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef)
+                and test.name.startswith("test")
+            ]
+    return found
+
+
+def _entry_point(answer: dict[str, Any]) -> str:
+    return str(answer["entry_point"]).replace("()", "")
 
 
 def _wanted(answer: dict[str, Any]) -> Wanted:
     if answer["kind"] == "stdin":
         return Wanted()
     if answer["kind"] == "call":
-        return Wanted(frozenset([answer["entry_point"].rpartition(".")[2]]), methods=True)
+        owner, _, name = _entry_point(answer).rpartition(".")
+        return Wanted(frozenset([name]), owner or "Solution")
     return Wanted(free_names(answer["code"]))
 
 

@@ -15,6 +15,7 @@ from z1.verifiers.listings import fenced, parse, unfenced
 
 _READS = {"input", "stdin", "fileinput"}
 _OPENS_INPUT = re.compile(r"open\(\s*(?:0|['\"]/dev/stdin)")
+_GIVES_INPUT = re.compile(r"sys\.stdin\s*=\s*(?:io\.)?StringIO\(")
 _LONGEST_REPLY = 1_000_000
 _OF_SIMILAR_LENGTH = 0.7
 
@@ -24,8 +25,8 @@ class Wanted(NamedTuple):
 
     names: frozenset[str] = frozenset()
     """Functions or classes that it defines, one of them at least; none for a script."""
-    methods: bool = False
-    """A method of a class may stand for a function."""
+    owner: str | None = None
+    """A class whose method may stand for a function."""
 
 
 @dataclass
@@ -98,7 +99,7 @@ def _fit(parts: list[_Block], wanted: Wanted) -> int | None:
     """Return how well a program fits, or None if it cannot be meant."""
     if wanted.names:
         defined = set().union(*(part.defines - part.loose for part in parts))
-        if wanted.methods:
+        if wanted.owner in defined:
             defined |= set().union(*(part.methods for part in parts))
         loose = set().union(*(part.loose for part in parts)) - defined
         return 2 * len(defined & wanted.names) + len(loose & wanted.names) or None
@@ -163,6 +164,7 @@ def _block(source: str, marked: bool) -> _Block | None:
             block.prints |= node.attr in ("write", "stdout", "writelines")
     block.needs = {name for name in loaded - bound if not hasattr(builtins, name)}
     block.reads |= bool(loaded & _READS) or ("open" in loaded and bool(_OPENS_INPUT.search(source)))
+    block.reads &= not _GIVES_INPUT.search(source)  # a trial that brings its own
     block.prints |= "print" in loaded
     for statement in tree.body:
         _note(statement, block)
@@ -177,12 +179,11 @@ def _note(statement: ast.stmt, block: _Block) -> None:
             block.loose.add(statement.name)
     elif isinstance(statement, ast.ClassDef):
         block.defines.add(statement.name)
-        if statement.name == "Solution":
-            block.methods |= {
-                node.name
-                for node in statement.body
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            }
+        block.methods |= {
+            node.name
+            for node in statement.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
     elif isinstance(statement, ast.Import | ast.ImportFrom):
         block.defines |= {
             (alias.asname or alias.name).partition(".")[0] for alias in statement.names
@@ -194,5 +195,8 @@ def _note(statement: ast.stmt, block: _Block) -> None:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         block.defines |= stored
+        for inner in ast.walk(statement) if isinstance(statement, ast.If | ast.Try) else ():
+            if isinstance(inner, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+                _note(inner, block)
         calls = any(isinstance(node, ast.Call) for node in ast.walk(statement))
         block.acts |= calls or isinstance(statement, ast.For | ast.While | ast.With | ast.Raise)

@@ -185,6 +185,26 @@ def test_a_file_of_tests_may_skip_some_and_a_program_may_not(sandbox: str) -> No
     )
 
 
+def test_tests_are_those_of_unittest_cases_and_of_what_is_derived_from_them(sandbox: str) -> None:
+    code = (
+        "import unittest\nclass Fake(dict):\n    def test_it(self):\n        return 3\n"
+        "class Base(unittest.TestCase):\n    x = 1\n"
+        "class T(Base):\n    def test_sum(self):\n"
+        "        self.assertEqual(add(self.x, 2), Fake().test_it())\n"
+    )
+    assert judge({"kind": "unittest", "code": code}, ADDS).verdict == "right"
+    found = judge({"kind": "unittest", "code": code}, "def add(a, b):\n    return 0")
+    assert (found.details or {})["test"] == "T.test_sum"
+
+
+def test_an_entry_point_may_name_its_class(sandbox: str) -> None:
+    tests = [{"args": [1, 2], "expected": 3}]
+    method = "    def add(self, a, b):\n        return a + b\n"
+    for entry_point, owner in (("Solution().add", "Solution"), ("Sums.add", "Sums")):
+        answer = {"kind": "call", "entry_point": entry_point, "tests": tests}
+        assert judge(answer, f"class {owner}:\n{method}").verdict == "right"
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -7,7 +7,7 @@ import pytest
 from z1.verifiers.programs import Wanted, find_program, free_names
 
 SCRIPT = "n = int(input())\nprint(n * 2)\n"
-CALL = Wanted(frozenset(["double"]), methods=True)
+CALL = Wanted(frozenset(["double"]), "Solution")
 FUNCTION = "def double(n):\n    return n * 2\n"
 
 
@@ -42,6 +42,7 @@ def test_a_fenced_script_is_found(language: str) -> None:
         "```python\nprint(0)\n\nThat is wrong, so here again:\n" + fenced(SCRIPT),
         "```markdown\n# The program\n" + fenced(SCRIPT) + "It doubles a number.\n```\n",
         fenced(SCRIPT) + "The last line again:\n" + fenced("print(n * 2\n"),
+        fenced(SCRIPT) + "A trial:\n" + fenced(f"import sys\nsys.stdin = StringIO('4')\n{SCRIPT}"),
         fenced("n = int(input())\n") + "or in one piece\n" + fenced(SCRIPT),
     ],
 )
@@ -67,6 +68,19 @@ def test_the_last_block_that_defines_the_function_is_chosen(reply: str) -> None:
 def test_a_method_of_the_class_solution_counts() -> None:
     source = "class Solution:\n    def double(self, n: int) -> int:\n        return n * 2\n"
     assert find_program(fenced(source) + fenced("print(Solution().double(2))\n"), CALL) == source
+
+
+def test_a_method_of_the_class_that_is_asked_for_counts() -> None:
+    source = "class Sums(Base):\n    def double(self, n):\n        return n * 2\n"
+    assert find_program(fenced(source), CALL) is None
+    assert find_program(fenced(source), CALL._replace(owner="Sums")) == source
+    inherited = source.replace("(Base)", "") + "class Solution(Sums):\n    pass\n"
+    assert find_program(fenced(inherited), CALL) == inherited
+
+
+def test_a_function_may_be_defined_under_a_condition() -> None:
+    source = f"import sys\nif sys.version_info > (3,):\n    {FUNCTION.replace('    ', '        ')}"
+    assert find_program(fenced(source), CALL) == source
 
 
 def test_a_program_in_parts_is_put_together() -> None:
@@ -108,9 +122,9 @@ def test_a_program_with_a_long_table_is_found_whole() -> None:
 
 def test_a_reply_of_nothing_but_fences_is_read_quickly() -> None:
     start = time.process_time()
-    assert find_program("```\n" * 20_000, Wanted()) is None
-    assert find_program("if x:\n" * 20_000, Wanted()) is None
-    assert time.process_time() - start < 5
+    assert find_program("```\n" * 5_000, Wanted()) is None
+    assert find_program("if x:\n" * 5_000, Wanted()) is None
+    assert time.process_time() - start < 3
 
 
 def test_a_fence_in_a_string_does_not_end_the_program() -> None:
