@@ -74,7 +74,7 @@ def find_program(reply: str, wanted: Wanted) -> str | None:
 
 def _choose(blocks: list[_Block], wanted: Wanted) -> tuple[int, str] | None:
     """Return the place of the block that a reply settles on, and it with all that it needs."""
-    best, chosen = -1, None
+    best, chosen, parts = -1, -1, []
     for number, block in enumerate(blocks):
         earlier = _needed(block, blocks[:number], wanted.names)
         if (fit := _fit([*earlier, block], wanted)) is None or fit < best:
@@ -82,8 +82,11 @@ def _choose(blocks: list[_Block], wanted: Wanted) -> tuple[int, str] | None:
         complete = bool(earlier) and (_fit(earlier[-1:], wanted) or 0) >= max(fit, 1)
         if complete and not (wanted.names and _fit([block], wanted)):
             continue  # a trial of the program before it
-        best, chosen = fit, (number, "\n\n".join(part.text for part in [*earlier, block]))
-    return chosen
+        best, chosen, parts = fit, number, [*earlier, block]
+    if not parts:
+        return None
+    parts = [*_added(parts, blocks[chosen + 1 :]), *parts]
+    return chosen, "\n\n".join(part.text for part in parts)
 
 
 def _replaces(source: str, program: str, wanted: Wanted) -> bool:
@@ -125,6 +128,18 @@ def _needed(block: _Block, earlier: list[_Block], wanted: frozenset[str]) -> lis
             found.append(other)
             needs = (needs - other.defines) | other.needs
     return found[::-1]
+
+
+def _added(parts: list[_Block], later: list[_Block]) -> list[_Block]:
+    """Return the later blocks of mere definitions that a program still lacks."""
+    lacks = set().union(*(part.needs for part in parts))
+    lacks -= set().union(*(part.defines for part in parts))
+    found = []
+    for other in later:
+        if not other.acts and lacks & other.defines:
+            found.append(other)
+            lacks -= other.defines
+    return found
 
 
 def free_names(code: str) -> frozenset[str]:

@@ -93,6 +93,11 @@ def test_a_program_in_parts_is_put_together() -> None:
     assert found is not None
     assert "def twice" in found
     assert "def double" in found
+    first = "def double(n):\n    return twice(n)\n"
+    after = find_program(
+        fenced(first) + "Here\n" + fenced("def twice(n):\n    return n + n\n"), CALL
+    )
+    assert "def twice" in (after or "")
     steps = fenced("n = int(input())\n") + "then\n" + fenced("print(n * 2)\n")
     assert (find_program(steps, Wanted()) or "").split() == SCRIPT.split()
     script = find_program(
