@@ -40,14 +40,15 @@ _LONGEST_ENDING = 50_000  # characters; no final answer stands further from the 
 _LONGEST_ANSWER = 1000
 
 
-def spoken(text: str) -> str:
+def spoken(text: str, longest: int = _LONGEST_ENDING) -> str:
     """Return what a reply says after its thinking, if its thinking is in tags.
 
-    A reply cut off inside such tags says nothing. Of a very long one only the end is returned.
+    A reply cut off inside such tags says nothing. Of a very long one only the end is returned,
+    ``longest`` characters of it.
     """
     text = _THINKING.sub("", text)
     text = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
-    return _THINKING_START.sub("", text)[-_LONGEST_ENDING:].strip()
+    return _THINKING_START.sub("", text)[-longest:].strip()
 
 
 def emphasised(text: str) -> dict[str, str]:
