@@ -1,0 +1,119 @@
+"""One spelling for what models write: LaTeX without layout, fonts, dollars or Unicode signs."""
+
+import re
+
+from z1.verifiers.extract import closing_brace
+from z1.verifiers.values.brackets import closes
+
+_UNICODE = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ",
+    "·": "\\cdot ", "⋅": "\\cdot ", "∙": "\\cdot ", "÷": "/", "⁄": "/", "∕": "/", "π": "\\pi ",
+    "∞": "\\infty ", "≤": "\\le ", "⩽": "\\le ", "≥": "\\ge ", "⩾": "\\ge ", "≠": "\\ne ",
+    "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "±": "\\pm ", "∅": "\\emptyset ",
+    "θ": "\\theta ", "α": "\\alpha ", "β": "\\beta ", "λ": "\\lambda ", "°": "^\\circ ",
+    "≈": "\\approx ", "ℝ": "\\mathbb{R}", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+    "，": ", ", "（": "(", "）": ")", "。": ".", "：": ":", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "½": " \\frac{1}{2}", "⅓": " \\frac{1}{3}", "⅔": " \\frac{2}{3}", "¼": " \\frac{1}{4}",
+    "¾": " \\frac{3}{4}", "⅕": " \\frac{1}{5}", "⅙": " \\frac{1}{6}", "⅛": " \\frac{1}{8}",
+    "⅜": " \\frac{3}{8}", "⅝": " \\frac{5}{8}", "⅞": " \\frac{7}{8}",
+}  # fmt: skip
+_TRANSLATION = str.maketrans(_UNICODE)
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_CURRENCY = r"(?:\\?\$|€|£|¥|₹|USD\s?|US\\?\$)"
+
+_REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in [
+        (r"\\(?:displaystyle|textstyle|limits|nolimits|left|right|[bB]igg?[lr]?)(?![a-zA-Z])", ""),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"(?<=\d)(?:\{,\}|\\[,!;: ]|~|\\thinspace\s?)\s?(?=\d{3}(?!\d))", ","),
+        (r"\\[,;:! ]|\\q?quad(?![a-zA-Z])|\\thinspace(?![a-zA-Z])|~|&", " "),
+        (r"\\(?:leq|leqslant)(?![a-zA-Z])", r"\\le "),
+        (r"\\(?:geq|geqslant)(?![a-zA-Z])", r"\\ge "),
+        (r"\\lt(?![a-zA-Z])", "<"),
+        (r"\\gt(?![a-zA-Z])", ">"),
+        (r"<=", r"\\le "),
+        (r">=", r"\\ge "),
+        (r"\\(?:varnothing|emptyset)(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
+        (r"\\(?:lbrace)(?![a-zA-Z])|\\\{", "⦃"),
+        (r"\\(?:rbrace)(?![a-zA-Z])|\\\}", "⦄"),
+        (r"\\langle(?![a-zA-Z])", "("),
+        (r"\\rangle(?![a-zA-Z])", ")"),
+        (r"\^\s*\{?\s*\\(?:circ|degree)\s*\}?|\\degree(?![a-zA-Z])", " degrees "),
+        (r"\^\{?\s*(?:st|nd|rd|th)\s*\}?", ""),
+        (r"\\%", "%"),
+        (r"\s*\bper\s?cent\b|\s+percentage points?\b", "%"),
+        (r"\\(?:mid|vert|lvert|rvert)(?![a-zA-Z])", "|"),
+        (r"\\(?:ldots|dots|cdots)(?![a-zA-Z])", "..."),
+        (r"\\[$]", "$"),
+        (r"\\equiv(.*?)\(?\s*\\?p?mod\s*\{?\w+\}?\s*\)?", r"\\equiv\1"),
+        (r"\b(?:negative|minus)\s+(?=[\d\\])", "-"),
+        (r"(?<=\d) out of (?=\d)", "/"),
+        (
+            r"(?<=\S),?\s+(?:or\s+)?(?:about|approximately|approx\.?|roughly)\s+(?=\d)",
+            r" \\approx ",
+        ),
+    ]
+]
+_WRAPPED = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mathit|mathsf|boldsymbol|bm|mbox|hbox|"
+    r"textup|emph|operatorname\*?|boxed|fbox|underline|ensuremath)\s*(?=\{)"
+)
+_ALIGNED = re.compile(
+    r"\\begin\{(?:aligned|align\*?|gathered|split|equation\*?|cases)\}(.*?)"
+    r"\\end\{(?:aligned|align\*?|gathered|split|equation\*?|cases)\}",
+    re.DOTALL,
+)
+
+
+def clean(text: str) -> str:
+    """Bring a mathematical answer into one spelling: LaTeX without layout, fonts or dollars."""
+    text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda m: f"^{{{m[0].translate(_SUPERSCRIPTS)}}}", text)
+    text = re.sub(r"[₀₁₂₃₄₅₆₇₈₉]+", lambda m: f"_{{{m[0].translate(_SUBSCRIPTS)}}}", text)
+    text = re.sub(r"√\s*(\d+|[a-zA-Z])", r"\\sqrt{\1}", text)
+    text = re.sub(r"√\s*(?=\()", "sqrt", text)
+    text = re.sub(r"\*\*(?=[^*]+\*\*)(.+?)\*\*$", r"\1", text.strip())
+    text = text.translate(_TRANSLATION)
+    text = _ALIGNED.sub(
+        lambda m: re.split(r"\\\\(?:\[\w+\])?", m[1].strip().rstrip("\\"))[-1], text
+    )
+    while match := _WRAPPED.search(text):
+        end = closing_brace(text, match.end())
+        text = f"{text[: match.start()]} {text[match.end() + 1 : end]} {text[end + 1 :]}"
+    matrix = "\\begin" in text
+    for pattern, replacement in _REPLACEMENTS:
+        if not (matrix and replacement == " "):  # the & of a matrix part its columns
+            text = pattern.sub(replacement, text)
+    text = re.sub(r"\\[()\[\]](?![a-zA-Z0-9]*pt)", " ", text) if not matrix else text
+    text = re.sub(rf"(^|[\s(=\-+,⦃]){_CURRENCY}\s*(?=[\d.])", r"\1", text)
+    text = text.replace("$", " ").replace("`", " ").replace('"', " ")
+    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"^(?:=>|[:=∴⇒→]|\\approx|\\implies|\\Rightarrow|\\therefore)\s*", "", text)
+    # an exclamation mark after a number may be a factorial
+    text = re.sub(r"(?:[.,;:]|(?<![\d)}n!])!+|(?<!\\)\\\\?)+$", "", text).strip()
+    return text.strip("*").strip() if not text.endswith("^*") else text
+
+
+def latex(text: str) -> str:
+    """Turn what people type into LaTeX: ``x**2``, ``sqrt(3)``, ``2*pi``, ``x^10``."""
+    text = text.replace("**", "^").replace("⦃", "\\{").replace("⦄", "\\}")
+    text = re.sub(r"\^\s*(-?\d{2,}|-\d)", r"^{\1}", text)
+    for match in reversed(list(re.finditer(r"\^\s*\(", text))):
+        opening = match.end() - 1
+        end = opening + closes(text[opening:])
+        if end > opening:
+            text = f"{text[: match.start()]}^{{{text[opening + 1 : end]}}}{text[end + 1 :]}"
+    for match in reversed(list(re.finditer(r"(?<![\\a-zA-Z])sqrt\s*\(", text))):
+        opening = match.end() - 1
+        end = opening + closes(text[opening:])
+        if end > opening:
+            text = f"{text[: match.start()]}\\sqrt{{{text[opening + 1 : end]}}}{text[end + 1 :]}"
+    text = re.sub(r"(?<![\\a-zA-Z])(?:infinity|inf|oo)(?![a-zA-Z])", r"\\infty ", text)
+    text = re.sub(
+        r"(?<![\\a-zA-Z])(arcsin|arccos|arctan|sin|cos|tan|cot|sec|csc|log|ln|exp|pi)(?![a-zA-Z])",
+        r"\\\1 ",
+        text,
+    )
+    text = text.replace("*", "\\cdot ")
+    return re.sub(r"\s+", " ", text).strip()

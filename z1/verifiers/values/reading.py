@@ -1,0 +1,220 @@
+"""Reading a value from text."""
+
+import re
+from fractions import Fraction
+
+from z1.verifiers.values.brackets import COMMA, OPENING, closes, split
+from z1.verifiers.values.cleaning import clean, latex
+from z1.verifiers.values.kinds import Group, Named, Number, Rounded, Text, Union, Value
+from z1.verifiers.values.numbers import FUNCTIONS, UNITS, read_number, read_words
+
+_SHORT_WORDS = {
+    "no",
+    "is",
+    "it",
+    "in",
+    "on",
+    "or",
+    "of",
+    "to",
+    "so",
+    "we",
+    "my",
+    "at",
+    "be",
+    "by",
+    "up",
+}
+NAME = re.compile(
+    r"(?:[a-zA-Z]|\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|sigma|Delta|angle\s+[A-Z]{1,3}))"
+    r"'?(?:_\{?\w+\}?)?(?:\s*\(\s*[\w ,+\-|]+\s*\))?|[A-Z]{2,3}|[A-Za-z][a-z]+(?: [a-z]+){0,4}"
+)
+RELATION = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|<|>")
+
+
+_LONGEST = 1000
+_MOST_BRACKETS = 100
+
+
+def read(source: str) -> Value | None:
+    """Read the value that a text states, or return None if it states none or is far too long."""
+    if len(source) > _LONGEST or sum(map(source.count, "([{")) > _MOST_BRACKETS:
+        return None
+    text = clean(source)
+    return read_clean(text) if text else None
+
+
+def read_clean(text: str) -> Value | None:
+    text = text.strip()
+    while text.startswith("{") and closes(text) == len(text) - 1 and "," not in text:
+        text = text[1:-1].strip()
+    if not text:
+        return None
+    if number := read_number(text):
+        return number
+    if (words := read_words(text)) is not None:
+        return Number(str(words), Fraction(words))
+    if _is_empty_set(text):
+        return Value("\\emptyset")
+    if "\\begin" in text:
+        return Value(text)
+    if choice := re.fullmatch(r"\(([A-J])\)\s*[:.]?\s+(.+)", text):  # AMC style: (B) 12
+        return read_clean(choice[2])
+    if "\\pm" in text and text.count("\\pm") == 1:
+        both = [read_clean(text.replace("\\pm", sign)) for sign in ("+", "-")]
+        if both[0] and both[1]:
+            return _spread(text, both[0], both[1])
+    if membership := re.fullmatch(r"([a-zA-Z])\s*\\in(?![a-zA-Z])\s*(.+)", text):
+        inner = read_clean(membership[2])
+        return Named(text, membership[1], inner) if inner else None
+    if builder := re.fullmatch(r"[⦃{]\s*([a-zA-Z])\s*(?:\\in\s*\S+\s*)?[|:]\s*(.+)[⦄}]", text):
+        return read_clean(builder[2])
+    if (pieces := split(text, r"\\cup(?![a-zA-Z])|\bU\b(?=\s*[\[(])")) and len(pieces) > 1:
+        items = [read_clean(piece) for piece in pieces]
+        return Union(text, tuple(item for item in items if item))
+    if (group := _bracketed(text)) is not None:
+        return group
+    pieces = [
+        piece for piece in split(text, rf"{COMMA}(?:\s*(?:and|or)\b)?|;|\band\b|\bor\b") if piece
+    ]
+    if len(pieces) > 1:
+        # "all but A, B" in words is one answer; a list is one of values
+        items = [read_clean(piece) for piece in pieces]
+        known = tuple(item for item in items if item)
+        if all("=" in piece for piece in pieces) and not any(isinstance(i, Named) for i in known):
+            return known[-1] if known else None  # calculations, one after the other
+        if not any(type(item) is Text for item in known) or all(type(i) is Text for i in known):
+            return _bare(text, known)
+        return Text(text)
+    if (interval := _inequality(text)) is not None:
+        return interval
+    if (named := _equation(text)) is not None:
+        return named
+    measured = re.fullmatch(
+        r"(.*(?:\\pi|[\d})]))\s*(?:(?:square|cubic|sq\.?|cu\.?)\s+)?([a-z]{2,})(?:\s*\^\s*\{?[23]\}?)?",
+        text,
+    )
+    if measured and (measured[2].removesuffix("s") in {*UNITS, "unit"}):
+        return read_clean(measured[1])
+    if _has_words(text):
+        return Text(text)
+    return Value(latex(text))
+
+
+def _spread(text: str, plus: Value, minus: Value) -> Value:
+    """Return the two values of a plus-minus; ``x = a ± b`` names both."""
+    if isinstance(plus, Named) and isinstance(minus, Named):
+        return Named(text, plus.name, Group(text, "", (plus.value, minus.value), ""))
+    return Group(text, "", (plus, minus), "")
+
+
+def _is_empty_set(text: str) -> bool:
+    return bool(
+        re.fullmatch(
+            r"\\emptyset|⦃\s*⦄|(?:the )?empty set|(?:there (?:is|are) )?no (?:real )?solutions?"
+            r"(?: exists?)?",
+            text.strip(),
+            re.IGNORECASE,
+        )
+    )
+
+
+def _bracketed(text: str) -> Value | None:
+    if text[0] not in OPENING or closes(text) != len(text) - 1:
+        return None
+    opening, inner, closing = text[0], text[1:-1], text[-1]
+    opening = "⦃" if opening == "{" else opening
+    closing = "⦄" if closing == "}" else closing
+    pieces = [piece for piece in split(inner, rf"{COMMA}|;") if piece]
+    items = [item for item in map(read_clean, pieces) if item]
+    if len(items) == 1 and opening != "⦃":
+        item = items[0]
+        return None if type(item) is Value else item
+    if not items:
+        return None
+    return Group(text, opening, tuple(items), closing)
+
+
+def _bare(text: str, items: tuple[Value, ...]) -> Value:
+    """Return a list without brackets; what is true for one inequality or another is a union."""
+    sets = [item.value if isinstance(item, Named) else item for item in items]
+    if all(isinstance(item, Group) and item.opening and item.closing for item in sets):
+        names = {item.name for item in items if isinstance(item, Named)}
+        if any(RELATION.search(item.latex) for item in items) and len(names) == 1:
+            return Named(text, names.pop(), Union(text, tuple(sets)))
+    return Group(text, "", items, "")
+
+
+_INFINITY = Value("\\infty")
+_MINUS_INFINITY = Value("-\\infty")
+
+
+def _inequality(text: str) -> Value | None:
+    """Read ``x > 3`` and ``1 < x \\le 2`` as the interval that they describe."""
+    signs = [match[0] for match in RELATION.finditer(text)]
+    if not signs or "\\ne" in signs or "=" in text:
+        return None
+    parts = [part.strip() for part in RELATION.split(text)]
+    if any(not part for part in parts):
+        return None
+    if len(parts) == 2:
+        left, right = parts
+        if NAME.fullmatch(left) and not NAME.fullmatch(right):
+            name, end, sign = left, read_clean(right), signs[0]
+        elif NAME.fullmatch(right) and not NAME.fullmatch(left):
+            flipped = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
+            name, end, sign = right, read_clean(left), flipped[signs[0]]
+        else:
+            return Value(text)
+        if end is None:
+            return None
+        if sign in ("<", "\\le"):
+            closing = ")" if sign == "<" else "]"
+            return Named(text, name, Group(text, "(", (_MINUS_INFINITY, end), closing))
+        opening = "(" if sign == ">" else "["
+        return Named(text, name, Group(text, opening, (end, _INFINITY), ")"))
+    if len(parts) == 3 and NAME.fullmatch(parts[1]):
+        low, high = read_clean(parts[0]), read_clean(parts[2])
+        if low and high and {sign in ("<", "\\le") for sign in signs} == {True}:
+            brackets = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
+            return Named(text, parts[1], Group(text, brackets[0], (low, high), brackets[1]))
+        if low and high and {sign in (">", "\\ge") for sign in signs} == {True}:
+            brackets = "(" if signs[1] == ">" else "[", ")" if signs[0] == ">" else "]"
+            return Named(text, parts[1], Group(text, brackets[0], (high, low), brackets[1]))
+    return Value(text)
+
+
+def _equation(text: str) -> Value | None:
+    exact, sign, about = text.rpartition("\\approx")
+    if sign and not NAME.fullmatch(exact.strip()) and not re.search(r"[([{⦃]", about):
+        values = read_clean(exact), read_clean(about)
+        if values[0] and values[1]:
+            return Rounded(text, values[0], values[1])
+    parts = [part for part in split(text, r"=|\\approx|\\equiv") if part]
+    if len(parts) < 2:
+        return None
+    first, last = parts[0], parts[-1]
+    if NAME.fullmatch(first):
+        value = read_clean(last)
+        return Named(latex(text), first, value) if value else None
+    if len(parts) == 2 and NAME.fullmatch(last):
+        value = read_clean(first)
+        return Named(latex(text), last, value) if value else None
+    if len(parts) > 2 or not re.search(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", first):
+        return read_clean(last)  # the end of a calculation
+    return Value(latex(text))
+
+
+def _has_words(text: str) -> bool:
+    bare = re.sub(r"\\[a-zA-Z]+", " ", text)
+    words = [word for word in re.findall(r"[A-Za-z]{2,}", bare) if word.lower() not in FUNCTIONS]
+    if not words:
+        return False
+    if re.fullmatch(r"\d{1,2}:\d{2}\s*[aApP]\.?[mM]\.?", text):
+        return True
+    if all(len(word) == 2 and word.islower() for word in words):
+        return any(word in _SHORT_WORDS for word in words)
+    if any(re.fullmatch(r"[A-Z][a-z]+", word) for word in words) or len(words) > 2:
+        return True
+    symbolic = re.search(r"[\d=+*/^\\|]|(?<=\w)\s-\s|^-", text)
+    return not symbolic or any(len(word) > 3 for word in words)

@@ -1,0 +1,72 @@
+"""Comparing expressions and equations, by math-verify."""
+
+import logging
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from z1.verifiers.clock import paused
+from z1.verifiers.values.kinds import Number, Value
+from z1.verifiers.values.numbers import read_exact
+
+_LONGEST_EXPRESSION = 400  # math-verify's parser takes seconds beyond
+BASED = re.compile(r"[+-]?[0-9A-Fa-f]+_\{?(\d+)\}?")
+FEWEST_PLACES = 4  # a decimal this long may stand for the number that it is rounded from
+
+
+def close(first: Fraction, second: Fraction, places: list[int]) -> bool:
+    """Tell whether two numbers are equal, or one is the other rounded to four or more places."""
+    if first == second:
+        return True
+    written = [count for count in places if count]
+    shortest = min(written) if written else 0
+    if shortest < FEWEST_PLACES:
+        return False
+    return (
+        abs(first - second) <= Fraction(1, 2 * 10**shortest) and abs(first) * 10**shortest >= 1000
+    )
+
+
+def same_expression(reference: Value, given: Value) -> bool:
+    bases = [BASED.fullmatch(value.latex.replace(" ", "")) for value in (reference, given)]
+    if bases[0] and bases[1]:
+        return False
+    if bases[0] or bases[1]:  # 1010 for 1010_2
+        return re.sub(r"\s|_\{?\d+\}?$", "", reference.latex) == re.sub(
+            r"\s|_\{?\d+\}?$", "", given.latex
+        )
+    first, second = parse(reference.latex), parse(given.latex)
+    if first is None or second is None:
+        return False
+    from math_verify import verify
+
+    if verify(first, second, timeout_seconds=None, allow_set_relation_comp=True):
+        return True
+    numbers = [value for value in (reference, given) if isinstance(value, Number)]
+    if len(numbers) == 1 and numbers[0].places >= FEWEST_PLACES:
+        other = second if numbers[0] is reference else first
+        if getattr(other, "is_number", False) and other.is_real:
+            digits = str(other.evalf(30))
+            if exact := read_exact(digits):
+                return close(numbers[0].value, exact[0], [numbers[0].places])
+    return False
+
+
+@lru_cache(maxsize=1024)
+def parse(latex: str) -> Any:
+    """Return math-verify's reading of an expression as a sympy object, or None if it has none."""
+    if len(latex) > _LONGEST_EXPRESSION:
+        return None
+    with paused():
+        from math_verify import LatexExtractionConfig
+        from math_verify import parse as parse_latex
+
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that we time it ourselves
+    found = parse_latex(
+        f"${latex}$",
+        [LatexExtractionConfig(boxed_match_priority=-1)],
+        fallback_mode="no_fallback",
+        parsing_timeout=None,  # its timeouts are signals that only a main thread can take
+    )
+    return found[0] if found else None
