@@ -2,7 +2,7 @@
 
 import re
 
-from z1.verifiers.values.kinds import Group, Named, Number, Rounded, Text, Union, Value
+from z1.verifiers.values.kinds import Group, Matrix, Named, Number, Rounded, Text, Union, Value
 from z1.verifiers.values.numbers import measure
 from z1.verifiers.values.reading import read_clean
 from z1.verifiers.values.symbolic import close, same_expression
@@ -29,13 +29,23 @@ def same(reference: Value, given: Value) -> bool:
         return same_expression(reference, given) or (spoken is not None and same(reference, spoken))
     if isinstance(reference, Text) or isinstance(given, Text):
         return words(reference.latex) == words(given.latex) != ""
+    if isinstance(reference, Matrix) or isinstance(given, Matrix):
+        return _same_matrix(reference, given)
     if isinstance(reference, Union) or isinstance(given, Union):
         if isinstance(reference, Union) and isinstance(given, Union):
             return _same_items(reference.items, given.items, ordered=False)
         return Value in (type(reference), type(given)) and same_expression(reference, given)
     if isinstance(reference, Group) or isinstance(given, Group):
         return _same_group(reference, given)
-    return same_expression(reference, given)
+    return same_expression(_in_radians(reference, given), _in_radians(given, reference))
+
+
+def _in_radians(value: Value, other: Value) -> Value:
+    """Turn degrees into radians for comparison with an expression in π."""
+    if isinstance(value, Number) and value.unit.startswith("degree") and "\\pi" in other.latex:
+        share = value.value / 180
+        return Value(f"\\frac{{{share.numerator}\\pi}}{{{share.denominator}}}")
+    return value
 
 
 def _compact(text: str) -> str:
@@ -87,6 +97,21 @@ def _same_number(reference: Number, given: Number) -> bool:
     return False
 
 
+def _same_matrix(reference: Value, given: Value) -> bool:
+    if isinstance(reference, Matrix) and isinstance(given, Matrix):
+        return _same_items(reference.rows, given.rows, ordered=True)
+    for matrix, other in ((reference, given), (given, reference)):
+        if isinstance(matrix, Matrix) and isinstance(other, Group) and other.opening in ("(", "["):
+            columns = list(zip(*(row.items for row in matrix.rows), strict=False))
+            vector = matrix.rows[0].items if len(matrix.rows) == 1 else columns[0]
+            alone = len(matrix.rows) == 1 or len(columns) == 1
+            first, second = (vector, other.items)
+            if matrix is given:
+                first, second = second, first
+            return alone and _same_items(first, second, ordered=True)
+    return same_expression(reference, given)
+
+
 def _same_group(reference: Value, given: Value) -> bool:
     first, second = _items(reference), _items(given)
     brackets = [
@@ -96,11 +121,22 @@ def _same_group(reference: Value, given: Value) -> bool:
     bare = ("", "")
     sets = (bare, ("⦃", "⦄"))
     unordered = brackets[0] in sets and brackets[1] in sets
+    if not unordered:
+        first, second = _by_name(first), _by_name(second)
     if not unordered and bare not in brackets and brackets[0] != brackets[1]:
         return False
     if unordered:  # "0.5 or 1/2" is one value, said twice
         first, second = _distinct(first), _distinct(second)
     return _same_items(first, second, ordered=not unordered)
+
+
+def _by_name(items: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Put coordinates with names that follow each other, such as x and y, in their order."""
+    names = [item.name for item in items if isinstance(item, Named)]
+    run = "".join(sorted(names))
+    if len(names) != len(items) or run not in "abcdefghijklmnopqrstuvwxyz":
+        return items
+    return tuple(sorted(items, key=lambda item: item.name if isinstance(item, Named) else ""))
 
 
 def _items(value: Value) -> tuple[Value, ...]:

@@ -33,6 +33,13 @@ class Group(Value):
 
 
 @dataclass(frozen=True)
+class Matrix(Value):
+    """Rows of values; one row or one column is a vector, too."""
+
+    rows: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
 class Union(Value):
     """Several sets taken together."""
 

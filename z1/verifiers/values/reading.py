@@ -5,7 +5,17 @@ from fractions import Fraction
 
 from z1.verifiers.values.brackets import COMMA, OPENING, closes, split
 from z1.verifiers.values.cleaning import clean, latex
-from z1.verifiers.values.kinds import Group, Named, Number, Rounded, Text, Union, Value
+from z1.verifiers.values.kinds import (
+    Group,
+    Matrix,
+    Named,
+    Number,
+    Rounded,
+    Text,
+    Union,
+    Value,
+)
+from z1.verifiers.values.notations import usual
 from z1.verifiers.values.numbers import FUNCTIONS, UNITS, read_number, read_words
 
 _SHORT_WORDS = {
@@ -25,15 +35,18 @@ _SHORT_WORDS = {
     "by",
     "up",
 }
-NAME = re.compile(
+_NAME = re.compile(
     r"(?:[a-zA-Z]|\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|sigma|Delta|angle\s+[A-Z]{1,3}))"
     r"'?(?:_\{?\w+\}?)?(?:\s*\(\s*[\w ,+\-|]+\s*\))?|[A-Z]{2,3}|[A-Za-z][a-z]+(?: [a-z]+){0,4}"
 )
-RELATION = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|<|>")
+_RELATION = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|<|>")
 
 
 _LONGEST = 1000
 _MOST_BRACKETS = 100
+
+
+_BASED = re.compile(r"[+-]?[0-9A-F][0-9A-Fa-f]*_\d{1,2}")
 
 
 def read(source: str) -> Value | None:
@@ -48,16 +61,21 @@ def read_clean(text: str) -> Value | None:
     text = text.strip()
     while text.startswith("{") and closes(text) == len(text) - 1 and "," not in text:
         text = text[1:-1].strip()
+    text = usual(text)
     if not text:
         return None
+    if _BASED.fullmatch(text):
+        return Value(text)
     if number := read_number(text):
         return number
     if (words := read_words(text)) is not None:
         return Number(str(words), Fraction(words))
     if _is_empty_set(text):
         return Value("\\emptyset")
-    if "\\begin" in text:
-        return Value(text)
+    if _is_everything(text):
+        return Group(text, "(", (_MINUS_INFINITY, _INFINITY), ")")
+    if "\\begin" in text and "=" not in text.partition("\\begin")[0]:
+        return _table(text) or Value(text)
     if choice := re.fullmatch(r"\(([A-J])\)\s*[:.]?\s+(.+)", text):  # AMC style: (B) 12
         return read_clean(choice[2])
     if "\\pm" in text and text.count("\\pm") == 1:
@@ -119,6 +137,46 @@ def _is_empty_set(text: str) -> bool:
     )
 
 
+def _is_everything(text: str) -> bool:
+    return bool(
+        re.fullmatch(
+            r"\\mathbb\{R\}|(?:the set of )?(?:all )?(?:the )?real numbers?(?: [a-z])?|"
+            r"all (?:reals|real (?:values|[a-z])(?: of [a-z])?|values of [a-z]|[a-z])",
+            text,
+            re.IGNORECASE,
+        )
+    )
+
+
+_TABLE = re.compile(
+    r"[(\[⦃]?\s*\\begin\{(?P<kind>[pbB]?matrix|smallmatrix|cases|array)\}(?P<rows>.*)"
+    r"\\end\{(?P=kind)\}\s*[)\]⦄.]?"
+)
+
+
+def _table(text: str) -> Value | None:
+    """Read a matrix, a definition by cases, or a list of equations below one another."""
+    match = _TABLE.fullmatch(text)
+    if not match or "\\begin" in match["rows"]:
+        return None
+    body = match["rows"]
+    if match["kind"] == "array":
+        body = re.sub(r"^\s*\{[lcr|\s]*\}", "", body)
+    rows = [row.split("&") for row in re.split(r"\\\\|\\cr(?![a-z])", body) if row.strip(" &")]
+    cases = match["kind"] == "cases" or text.startswith("⦃")
+    if cases and all("=" in "".join(row) for row in rows):
+        equations = [read_clean("".join(row).strip(" ,.")) for row in rows]
+        return _bare(text, tuple(item for item in equations if item))
+    lines = []
+    for row in rows:
+        cells = [cell.strip(" .,") for cell in row]
+        if cases:
+            cells = [re.sub(r"^(?:if|when|for|where)\b\s*", "", cell) for cell in cells]
+        items = tuple(read_clean(cell) or Text("") for cell in cells)
+        lines.append(Group("|".join(cells), "|", items, "|"))
+    return Group(text, "⦃", tuple(lines), "⦄") if cases else Matrix(text, tuple(lines))
+
+
 def _bracketed(text: str) -> Value | None:
     if text[0] not in OPENING or closes(text) != len(text) - 1:
         return None
@@ -137,12 +195,33 @@ def _bracketed(text: str) -> Value | None:
 
 def _bare(text: str, items: tuple[Value, ...]) -> Value:
     """Return a list without brackets; what is true for one inequality or another is a union."""
+    if (both := _overlap(text, items)) is not None:
+        return both
     sets = [item.value if isinstance(item, Named) else item for item in items]
     if all(isinstance(item, Group) and item.opening and item.closing for item in sets):
         names = {item.name for item in items if isinstance(item, Named)}
-        if any(RELATION.search(item.latex) for item in items) and len(names) == 1:
+        if any(_RELATION.search(item.latex) for item in items) and len(names) == 1:
             return Named(text, names.pop(), Union(text, tuple(sets)))
     return Group(text, "", items, "")
+
+
+def _overlap(text: str, items: tuple[Value, ...]) -> Value | None:
+    """Read ``x > 1 and x < 3``: two rays that face each other are the interval between them."""
+    if len(items) != 2 or re.search(r"\bor\b", text):
+        return None
+    rays = {item.name: item.value for item in items if isinstance(item, Named)}
+    ends = [item.value for item in items if isinstance(item, Named)]
+    if len(rays) != 1 or len(ends) != 2 or not all(_RELATION.search(i.latex) for i in items):
+        return None
+    groups = [end for end in ends if isinstance(end, Group) and len(end.items) == 2]
+    low = next((group for group in groups if group.items[1] == _INFINITY), None)
+    high = next((group for group in groups if group.items[0] == _MINUS_INFINITY), None)
+    if not low or not high:
+        return None
+    start, end = low.items[0], high.items[1]
+    if not isinstance(start, Number) or not isinstance(end, Number) or start.value > end.value:
+        return None
+    return Named(text, next(iter(rays)), Group(text, low.opening, (start, end), high.closing))
 
 
 _INFINITY = Value("\\infty")
@@ -151,17 +230,17 @@ _MINUS_INFINITY = Value("-\\infty")
 
 def _inequality(text: str) -> Value | None:
     """Read ``x > 3`` and ``1 < x \\le 2`` as the interval that they describe."""
-    signs = [match[0] for match in RELATION.finditer(text)]
+    signs = [match[0] for match in _RELATION.finditer(text)]
     if not signs or "\\ne" in signs or "=" in text:
         return None
-    parts = [part.strip() for part in RELATION.split(text)]
+    parts = [part.strip() for part in _RELATION.split(text)]
     if any(not part for part in parts):
         return None
     if len(parts) == 2:
         left, right = parts
-        if NAME.fullmatch(left) and not NAME.fullmatch(right):
+        if _NAME.fullmatch(left) and not _NAME.fullmatch(right):
             name, end, sign = left, read_clean(right), signs[0]
-        elif NAME.fullmatch(right) and not NAME.fullmatch(left):
+        elif _NAME.fullmatch(right) and not _NAME.fullmatch(left):
             flipped = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
             name, end, sign = right, read_clean(left), flipped[signs[0]]
         else:
@@ -173,7 +252,7 @@ def _inequality(text: str) -> Value | None:
             return Named(text, name, Group(text, "(", (_MINUS_INFINITY, end), closing))
         opening = "(" if sign == ">" else "["
         return Named(text, name, Group(text, opening, (end, _INFINITY), ")"))
-    if len(parts) == 3 and NAME.fullmatch(parts[1]):
+    if len(parts) == 3 and _NAME.fullmatch(parts[1]):
         low, high = read_clean(parts[0]), read_clean(parts[2])
         if low and high and {sign in ("<", "\\le") for sign in signs} == {True}:
             brackets = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
@@ -186,7 +265,7 @@ def _inequality(text: str) -> Value | None:
 
 def _equation(text: str) -> Value | None:
     exact, sign, about = text.rpartition("\\approx")
-    if sign and not NAME.fullmatch(exact.strip()) and not re.search(r"[([{⦃]", about):
+    if sign and not _NAME.fullmatch(exact.strip()) and not re.search(r"[([{⦃]", about):
         values = read_clean(exact), read_clean(about)
         if values[0] and values[1]:
             return Rounded(text, values[0], values[1])
@@ -194,15 +273,30 @@ def _equation(text: str) -> Value | None:
     if len(parts) < 2:
         return None
     first, last = parts[0], parts[-1]
-    if NAME.fullmatch(first):
+    names = re.fullmatch(r"\(([^()=]+)\)", first)
+    each = [name.strip() for name in names[1].split(",")] if names else []
+    if len(each) > 1 and all(_NAME.fullmatch(name) for name in each):
+        value = read_clean(last)
+        if isinstance(value, Group) and value.opening == "(" and len(value.items) == len(each):
+            named = [Named(f"{n}={i.latex}", n, i) for n, i in zip(each, value.items, strict=True)]
+            return Group(value.latex, "(", tuple(named), ")")
+        return value
+    if _NAME.fullmatch(first):
         value = read_clean(last)
         return Named(latex(text), first, value) if value else None
-    if len(parts) == 2 and NAME.fullmatch(last):
+    if len(parts) == 2 and _NAME.fullmatch(last):
         value = read_clean(first)
         return Named(latex(text), last, value) if value else None
-    if len(parts) > 2 or not re.search(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", first):
+    if len(parts) == 2 and _is_constant(first) and not _is_constant(last):
+        value = read_clean(last)
+        return Value(latex(text)) if type(value) is Value else value
+    if len(parts) > 2 or _is_constant(first):
         return read_clean(last)  # the end of a calculation
     return Value(latex(text))
+
+
+def _is_constant(text: str) -> bool:
+    return not re.search(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", text)
 
 
 def _has_words(text: str) -> bool:

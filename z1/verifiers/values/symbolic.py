@@ -43,6 +43,8 @@ def same_expression(reference: Value, given: Value) -> bool:
 
     if verify(first, second, timeout_seconds=None, allow_set_relation_comp=True):
         return True
+    if _equal_constants(first, second):
+        return True
     numbers = [value for value in (reference, given) if isinstance(value, Number)]
     if len(numbers) == 1 and numbers[0].places >= FEWEST_PLACES:
         other = second if numbers[0] is reference else first
@@ -69,4 +71,26 @@ def parse(latex: str) -> Any:
         fallback_mode="no_fallback",
         parsing_timeout=None,  # its timeouts are signals that only a main thread can take
     )
-    return found[0] if found else None
+    if not found:
+        return None
+    return _complex(found[0])
+
+
+def _complex(expression: Any) -> Any:
+    """Take i for the imaginary unit, which math-verify takes for a name."""
+    from sympy import I
+
+    names = [name for name in getattr(expression, "free_symbols", ()) if name.name == "i"]
+    return expression.subs(dict.fromkeys(names, I)) if names else expression
+
+
+def _equal_constants(first: Any, second: Any) -> bool:
+    """Tell whether two numbers are equal to 30 digits; sympy does not simplify all of them."""
+    if not (getattr(first, "is_number", False) and getattr(second, "is_number", False)):
+        return False
+    difference = first - second
+    if difference.is_rational:
+        return bool(difference == 0)
+    rest = difference.evalf(30)
+    size = min(1, abs(second.evalf(30)))
+    return bool(rest.is_number and abs(rest) <= 1e-25 * size)
