@@ -89,7 +89,7 @@ def _plain(text: str) -> str:
 
 _LETTER = (
     r"(?:(?:option|choice|answer|letter)\s+)?"
-    r"(?:[(\[]\s*(?P<bracketed>[A-Za-z]|\d{1,2})\s*[)\]]|(?P<bare>[A-Z](?![\w'’])|\d{1,2}(?![\w.]*\w)"
+    r"(?:[(\[]\s*(?P<bracketed>[A-Za-z]|\d{1,2})\s*[)\]]|(?P<bare>[A-Z](?![A-Za-z0-9_'’])|\d{1,2}(?![\w.]*\w)"
     r"|[a-z](?=\s*(?:[).:,;!]|$|\n|\s(?:because|since|as|and|or)\b))))"
 )
 _FIRST = re.compile(
@@ -139,7 +139,16 @@ _CHOOSES = re.compile(
     r"|(?:I|we)(?:['’]ll| will| would|['’]d)?\s+"
     r"(?:choose|pick|select|go with|chose|picked|selected|went with)"
     r"|(?:choose|pick|select|go with|going with|settle on|must be|has to be|should be))"
-    r"\s+(?=(?:option |choice |answer |letter )*[(\[]?[A-Za-z0-9]{1,2}\b)",
+    r"\s+(?=(?:option |choice |answer |letter )*[(\[]?[A-Za-z0-9]{1,2}\b)"
+    r"|(?:故|应|應|答案)?(?:选择|選擇|选|選)(?:项)?\s*[::]?\s*(?=[(\[(]?[A-Z](?![A-Za-z]))",
+    re.IGNORECASE,
+)
+_ONLY = re.compile(
+    r"\bonly\s+(?:option |choice |answer |statement )?[(\[]?(?P<label>[A-Z])[)\]]?\s+"
+    r"(?=[a-z]+s\b|can\b|could\b|would\b|is\b|has\b|fits?\b)(?!(?:is|was)\s+(?:wrong|false|incorrect))"
+)
+_LOOKED_AT = re.compile(
+    r"(?:now,?\s+|next,?\s+|first,?\s+)?(?:let us|let['’]s|let me|consider|look|examine|check)\b",
     re.IGNORECASE,
 )
 _IS_CORRECT = re.compile(
@@ -156,7 +165,8 @@ _IS_CORRECT = re.compile(
 
 def _as_claims(text: str) -> str:
     """Rewrite other ways to choose, such as ``option B is correct``, as ``The answer is B.``"""
-    text = _CHOOSES.sub("the answer is ", text)
+    text = _CHOOSES.sub(" the answer is ", text)
+    text = _ONLY.sub(r"the answer is (\g<label>). It ", text)
 
     def rewrite(match: re.Match[str]) -> str:
         before = text[max(0, match.start() - 30) : match.start()]
@@ -174,7 +184,7 @@ _ALONE = re.compile(
 _LONGEST_LINE = 1000
 _MENTION = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ll]etter)\s+(?P<named>[A-Z])\b|"
-    r"[(\[](?P<bracketed>[A-Za-z])[)\]]|(?<![\w'’])(?P<bare>[B-HJ-Z]|[AI](?=[).:,;]|\s*$|\s+(?:or|and)\s+[(\[]?[A-Z]\b))(?![\w'’])"
+    r"[(\[](?P<bracketed>[A-Za-z])[)\]]|(?<![A-Za-z0-9_'’])(?P<bare>[B-HJ-Z]|[AI](?=[).:,;]|\s*$|\s+(?:or|and)\s+[(\[]?[A-Z]\b))(?![A-Za-z0-9_'’])"
 )
 _RATHER = re.compile(
     r"\b(?:no,? wait|wait,? no|wait|actually|sorry|I mean|correction)\b", re.IGNORECASE
@@ -214,6 +224,8 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
         if option and exact.check(option, line) is None:
             return wanted
         for sentence in reversed(sentences(line)):
+            if _LOOKED_AT.match(sentence):
+                continue
             letters = _mentions(_RATHER.split(sentence)[-1]) or _mentions(sentence)
             if letters:
                 return letters

@@ -84,6 +84,14 @@ _ANSWER_LINE = re.compile(
     rf"^[ \t]*(?:(?:the|my|our)\s+)?{_ADJECTIVES}answer[ \t]*(?:[:.\-–—][ \t]*|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+# The same in the languages that models fall into.
+_ANSWER_ABROAD = re.compile(
+    r"(?:(?:答案|答え|正解|정답|답)(?:选|選)?\s*(?:应该|應該)?(?:是|为|為|は|은|는|[::=])*"
+    r"|\b(?:ответ|antwort|(?:respuesta|réponse|risposta|resposta|odpowiedź|antwoord)"
+    r"(?:\s+(?:final|finale|correcta|correcte|corretta|correta))?)\b"
+    r"\s*(?:(?:ist|lautet|es|est|è|é|is|to|это|[:=—–-])(?!\w))+)[ \t]*[::]?[ \t]*",
+    re.IGNORECASE,
+)
 _IS_THE_ANSWER = re.compile(
     r"(?:^|(?<=[.,;:!?\n])|\b(?:so|thus|hence|therefore|that|think|believe|means)\b,?)[ \t]*"
     r"(?P<what>[^\n]{1,60}?)\s+(?:is|must be|would be|should be)\s+(?:the|our|my)\s+"
@@ -116,6 +124,7 @@ _HYPOTHESIS = re.compile(
     r"|\b(?:n['’]t|not|never)\s+(?:think|believe|mean|say)\s+(?:that\s+)?(?:the\s+)?$",
     re.IGNORECASE,
 )
+_CONDITION = re.compile(r"\b(?:if|had|were|unless|without|assuming)\b", re.IGNORECASE)
 _PARTIAL = re.compile(r"\b(?:step|part|first|previous|sub-?problem|sub-?question)\b", re.IGNORECASE)
 _PRONOUN = re.compile(
     r"(?:and |but |so |then |now )*(?:this|that|it|which|what|here|there|these|those|he|she|below)"
@@ -148,6 +157,7 @@ def claims(text: str) -> list[Claim]:
     phrases = [
         *_ANSWER_IS.finditer(text),
         *_ANSWER_LINE.finditer(text),
+        *_ANSWER_ABROAD.finditer(text),
     ]
     for match in phrases:
         before = text[max(0, match.start() - 60) : match.start()]
@@ -157,14 +167,20 @@ def claims(text: str) -> list[Claim]:
             found.append(claim)
     for match in _IS_THE_ANSWER.finditer(text):
         what = _CONNECTIVES.sub("", match["what"].strip())
-        if not _PRONOUN.fullmatch(what) and not _NEGATION.search(what):
+        supposed = "would be" in match[0] and _CONDITION.search(first_sentence(text[match.end() :]))
+        if not _PRONOUN.fullmatch(what) and not _NEGATION.search(what) and not supposed:
             found.append(Claim("phrase", what, match.start("what"), match.end()))
     first = min((claim.start for claim in found), default=len(text))
     for match in _CORRECTION.finditer(text, first):
         if not _JUDGEMENT.match(text, match.end()) and (claim := _phrase(text, match.end())):
             found.append(claim)
-    # one statement may match two phrases
-    once = {(claim.kind, claim.end): claim for claim in found if claim.text}
+    boxes = [(claim.start, claim.end) for claim in found if claim.kind == "boxed"]
+    # one statement may match two phrases; one in a box is the box's
+    once = {
+        (claim.kind, claim.end): claim
+        for claim in found
+        if claim.text and (claim.kind == "boxed" or not any(a < claim.start < b for a, b in boxes))
+    }
     return sorted(once.values(), key=lambda claim: (claim.start, claim.kind != "phrase"))
 
 
@@ -251,7 +267,9 @@ def _phrase(text: str, position: int) -> Claim | None:
     return Claim("phrase", line.strip(), position, end)
 
 
-_SENTENCE_END = re.compile(r"(?:(?<![\s.][A-Z])(?<!e\.g)(?<!i\.e)\.|[!?])(?=\s+[^\s\d]|\s*$)|\n")
+_SENTENCE_END = re.compile(
+    r"(?:(?<![\s.][A-Z])(?<!e\.g)(?<!i\.e)\.|[!?])(?=\s+[^\s\d]|\s*$)|[\n。!?]"
+)
 
 
 def first_sentence(text: str) -> str:
@@ -319,9 +337,13 @@ def decide(
             later = guess(rest)
             return answer if later is None else later
         return answer
-    return guess(text)
+    return None if _UNFINISHED.search(text) else guess(text)
 
 
+_UNFINISHED = re.compile(  # the answer was to follow
+    r"(?:\\boxed\s*\{?|\banswer(?:\s+(?:is|should be|must be)\b)?\s*[:=]?)[\s*_$\\\[({:]*$",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(
     r"[,;]?\s+(?:\(?(?:because|since|which|where|when|so|as (?:the|we|it|there|shown|"
     r"required|expected|a|desired|well|per)|for (?:the|all|any|every|this)|after|given|due|thus|"

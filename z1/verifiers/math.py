@@ -6,7 +6,7 @@ Symbolic expressions are compared by math-verify (https://github.com/huggingface
 import re
 from typing import Any
 
-from z1.verifiers import exact
+from z1.verifiers import choice, exact
 from z1.verifiers.extract import (
     Claim,
     claims,
@@ -30,8 +30,11 @@ def check(answer: Any, text: str) -> str | None:
     Raises AnswerError if the reference is not a mathematical answer.
     """
     reference = read_reference(answer)
-    if isinstance(reference, Text):
-        return exact.check(clean(_source(answer)), text)
+    if isinstance(reference, Text) and exact.check(clean(_source(answer)), text) is None:
+        return None
+    letter = re.fullmatch(r"\(?([A-J])\)?", clean(_source(answer)))
+    if letter and choice.check(letter[1], text) is None:
+        return None
     try:
         said = spoken(text)
         bold = emphasised(said)
@@ -92,6 +95,14 @@ _FLUFF = re.compile(
     r"triple|expression|function|equation|matrix|vector)s?)(?![\w])\s*[:,]?\s*)+",
     re.IGNORECASE,
 )
+# "12 (or perhaps 13)" names two values
+_HEDGED = re.compile(
+    r",?\s*\(\s*(?:or\s+)?(?:perhaps|maybe|possibly|even)\s+([^()]*)\)", re.IGNORECASE
+)
+_HEDGE = re.compile(
+    r",?\s+(?:or\s+)?(?:perhaps|maybe|possibly|even)\s+(?=[\d$\\-])|\bor\s+(?:perhaps|maybe|possibly)\s+",
+    re.IGNORECASE,
+)
 _JOINT = re.compile(
     r"\s*(?:,|;|,?\s*(?:and|or)\b|\\cup|∪|=|\s)*\s*(?:[a-zA-Z]\s*=\s*)?", re.IGNORECASE
 )
@@ -118,7 +129,7 @@ def _read_claim(claim: Claim) -> Value | None:
 
 def _plain(text: str) -> Value | None:
     """Read a value from words: the formulas it starts with, or the value before any explanation."""
-    text = _FLUFF.sub("", text)
+    text = _HEDGE.sub(" or ", _HEDGED.sub(r" or \1", _FLUFF.sub("", text)))
     segments = list(_SEGMENT.finditer(text))
     if segments:
         return _formulas(text, segments)
@@ -187,8 +198,8 @@ def _content(segment: re.Match[str]) -> str:
 
 
 _NUMBER = re.compile(
-    r"(?<![\w.\\])[+\-−]?\s?(?:[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)"
-    r"(?:\s*/\s*\d+)?(?:\s*%)?(?![\w/])"
+    r"(?<![A-Za-z0-9_.\\])[+\-−]?\s?(?:[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)"
+    r"(?:\s*/\s*\d+)?(?:\s*%)?(?![A-Za-z0-9_/])"
 )
 _SAYS = re.compile(
     r"(?<![<>!])=|['’]s\s|\b(?:is|are|was|were|be|equals?|gives?|get|gets|have|has|had|makes?|leaves?|left|totals?|"
@@ -236,7 +247,7 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
 
     That is the value in bold on the last line that has any value, or else the last on that line.
     """
-    if gives_up(text):
+    if gives_up(text) or _CUT.search(text):
         return None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and (alone := read(lines[0])) and _is_bare_name(alone):
@@ -249,12 +260,21 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
     return None
 
 
+_CUT = re.compile(  # nobody ends a sentence like this
+    r"(?:(?<=\s)(?:the|of|to|and|or|but|so|we|is|are|was|that|which|with|for|from|by|then|because|"
+    r"since|if|let|me|now|next|how|many|must|should|will|can|have|has|need|also|this|its|their)"
+    r"|[=+*/,(×÷]|\\(?:times|cdot|frac|sqrt))[\s$\\(\[{]*$",
+    re.IGNORECASE,
+)
+_ASIDE = re.compile(r"\s*\((?=[^()]*[a-zA-Z]{3})[^()]*\)(?=[\s.!]*$)")
 _STATED = re.compile(
     rf"(?:{_SAYS.pattern}|\b(?:so|thus|hence|therefore|then|have|get|∴)\b,?\s*)$", re.IGNORECASE
 )
 
 
 def _guess_line(line: str) -> Value | None:
+    shorter = _ASIDE.sub("", line)
+    line = shorter if _NUMBER.search(shorter) else line
     conclusion = _CONCLUDES.split(line)[-1]
     if conclusion != line and "$" not in line and "\\(" not in line:
         value = _guess_line(conclusion)

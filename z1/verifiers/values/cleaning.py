@@ -99,6 +99,9 @@ _UNIT_FRACTION = re.compile(
 _CLOCK = re.compile(
     r"(?<![\d.:])(\d{1,2})(?:\s*:\s*(\d{2}))?\s*([aApP])(?:\s*\.\s*[mM]\b\.?|[mM]\b)"
 )
+_UNIT_ABROAD = re.compile(
+    r"(?<=[\d}])\s*(?![万亿千百])[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{1,10}\.?$"
+)
 _LEAD = re.compile(
     r"^(?:(?:the|my|our)\s+)?(?:final\s+)?answer\s*(?:is\b|:|=)\s*:?\s*", re.IGNORECASE
 )
@@ -132,6 +135,7 @@ def clean(text: str) -> str:
     text = re.sub(r"\s+", " ", text).strip()
     text = re.sub(r"^(?:=>|[:=∴⇒→]|\\approx|\\implies|\\Rightarrow|\\therefore)\s*", "", text)
     text = _LEAD.sub("", text)
+    text = _UNIT_ABROAD.sub("", text)
     # an exclamation mark after a number may be a factorial
     text = re.sub(r"(?:[.,;:]|(?<![\d)}n!])!+|(?<!\\)\\\\?)+$", "", text).strip()
     return text.strip("*").strip() if not text.endswith("^*") else text
