@@ -37,6 +37,8 @@ def check(answer: Any, text: str) -> str | None:
         return "the reply is empty"
 
     def read(claim: Claim) -> frozenset[str] | None:
+        if claim.kind == "tag" and "\\boxed" in claim.text:
+            return None  # the box is a claim of its own
         if option and any(exact.equal(option, form) for form in _texts(claim.text)):
             return wanted
         chosen = _chosen(claim.text)
@@ -138,7 +140,8 @@ _CHOOSES = re.compile(
     r"|(?:option|choice)\s*:"
     r"|(?:I|we)(?:['’]ll| will| would|['’]d)?\s+"
     r"(?:choose|pick|select|go with|chose|picked|selected|went with)"
-    r"|(?:choose|pick|select|go with|going with|settle on|must be|has to be|should be))"
+    r"|(?:choose|pick|select|go with|going with|settle on|must be|has to be|should be)"
+    r"|(?:(?:that|this|which|elimination)\s+(?:only\s+)?leaves|left)(?:\s+(?:us|only|just|with))*)"
     r"\s+(?=(?:option |choice |answer |letter )*[(\[]?[A-Za-z0-9]{1,2}\b)"
     r"|(?:故|应|應|答案)?(?:选择|選擇|选|選)(?:项)?\s*[::]?\s*(?=[(\[(]?[A-Z](?![A-Za-z]))",
     re.IGNORECASE,
@@ -179,7 +182,10 @@ def _as_claims(text: str) -> str:
 
 _OPTION_LINE = re.compile(r"\s*[(\[]?(?P<label>[A-Za-z])[)\].:]\s+\S")
 _ALONE = re.compile(
-    r"\W{0,9}(?:(?:option|choice)\W{1,9})?(?P<label>[A-Za-z]|\d{1,2})\W{0,9}", re.IGNORECASE
+    r"[\W_]{0,9}(?:(?:option|choice)\W{1,9})?(?P<label>[A-Za-z]|\d{1,2})[\W_]{0,9}", re.IGNORECASE
+)
+_LIST = re.compile(
+    r"[(\[]?[A-Z][)\]]?(?:\s*(?:,\s*and\b|,\s*or\b|,|and\b|or\b|&)\s*[(\[]?[A-Z][)\]]?)+[\s.]*"
 )
 _LONGEST_LINE = 1000
 _MENTION = re.compile(
@@ -203,6 +209,14 @@ _AGAINST_AFTER = re.compile(
 )
 
 
+_LABEL = r"[(\[]?[A-Z][)\]]?"
+_REJECTED = re.compile(  # "A, B and D are all incorrect"
+    rf"(?:\b[Oo]ptions?\s+)?{_LABEL}(?:\s*,\s*{_LABEL})*\s*,?\s*(?:and|or)\s+{_LABEL}\s+(?:are|is|can|were)\s*"
+    r"(?:(?:all|both|clearly|also|therefore|each|thus|be)\s+)*"
+    r"(?:not\b|n['’]t\b|wrong|incorrect|false|eliminated|ruled out|excluded|impossible)"
+)
+
+
 def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | None:
     """Read the letter on the last line of a reply that does not say which is its answer."""
     lines = [line.strip()[-_LONGEST_LINE:] for line in text.splitlines() if line.strip()]
@@ -218,13 +232,15 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
         alone = _ALONE.fullmatch(line)
         if alone and (not alone["label"].isdigit() or any(label.isdigit() for label in wanted)):
             return frozenset([alone["label"].upper()])
+        if _LIST.fullmatch(line):
+            return frozenset(re.findall(r"[A-Z]", line))
         listed = _OPTION_LINE.match(line)
         if listed and not (listed["label"] in "aAiI" and not re.match(r"\s*[(\[]?\w[)\].:]", line)):
             return frozenset([listed["label"].upper()])
         if option and exact.check(option, line) is None:
             return wanted
         for sentence in reversed(sentences(line)):
-            if _LOOKED_AT.match(sentence):
+            if _LOOKED_AT.match(sentence) or sentence.endswith("?"):
                 continue
             letters = _mentions(_RATHER.split(sentence)[-1]) or _mentions(sentence)
             if letters:
@@ -234,6 +250,7 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
 
 def _mentions(line: str) -> frozenset[str]:
     found = set()
+    line = _REJECTED.sub(" ", line)
     for match in _MENTION.finditer(line):
         before, after = line[max(0, match.start() - 40) : match.start()], line[match.end() :]
         against = _AGAINST.search(before) or _AGAINST_AFTER.match(after)

@@ -33,6 +33,9 @@ _THINKING_START = re.compile(r"<think(?:ing)?>.*$", re.DOTALL | re.IGNORECASE)
 _BOLD = re.compile(r"(?<![\w)*])(\*\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w(*])", re.DOTALL)
 _ITALIC = re.compile(r"(?<![\w)*\\])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w(*])")
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$\n?", re.MULTILINE)
+_HTML = re.compile(
+    r"</?(?:b|i|u|p|em|strong|span|div|center|sub|sup)\b[^<>]*>|<br\s*/?>", re.IGNORECASE
+)
 _HEADING = re.compile(r"^[ \t]*(?:#{1,3}|#{5,6})[ \t]+|^[ \t]*>[ \t]?", re.MULTILINE)
 
 
@@ -61,7 +64,7 @@ def emphasised(text: str) -> dict[str, str]:
 
 def unmarked(text: str) -> str:
     """Remove Markdown's emphasis, headings and code fences."""
-    text = _FENCE.sub("", text)
+    text = _FENCE.sub("", _HTML.sub("", text))
     text = _HEADING.sub("", text)
     text = _BOLD.sub(r"\2", text)
     return _ITALIC.sub(r"\1", text)
@@ -124,7 +127,7 @@ _HYPOTHESIS = re.compile(
     r"|\b(?:n['’]t|not|never)\s+(?:think|believe|mean|say)\s+(?:that\s+)?(?:the\s+)?$",
     re.IGNORECASE,
 )
-_CONDITION = re.compile(r"\b(?:if|had|were|unless|without|assuming)\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|had|were|unless|with|without|assuming)\b", re.IGNORECASE)
 _PARTIAL = re.compile(r"\b(?:step|part|first|previous|sub-?problem|sub-?question)\b", re.IGNORECASE)
 _PRONOUN = re.compile(
     r"(?:and |but |so |then |now )*(?:this|that|it|which|what|here|there|these|those|he|she|below)"
@@ -160,8 +163,10 @@ def claims(text: str) -> list[Claim]:
         *_ANSWER_ABROAD.finditer(text),
     ]
     for match in phrases:
-        before = text[max(0, match.start() - 60) : match.start()]
-        if _HYPOTHESIS.search(before.rpartition("\n")[2]) or _PARTIAL.search(match[0]):
+        before = text[max(0, match.start() - 100) : match.start()]
+        sentence = re.split(r"[.!?]\s|\n", before)[-1]
+        supposed = "would be" in match[0] and _CONDITION.search(sentence)
+        if _HYPOTHESIS.search(before.rpartition("\n")[2]) or _PARTIAL.search(match[0]) or supposed:
             continue
         if claim := _phrase(text, match.end()):
             found.append(claim)
@@ -200,6 +205,8 @@ def _boxes(text: str) -> list[Claim]:
             if _BOX.search(content):
                 position = match.end()
                 continue
+        if _CONTRASTED.search(text, max(0, match.start() - 30), match.start()):
+            continue
         content = content.strip()
         joint = text[found[-1].end : match.start()] if found else ""
         if joint and "\n\n" not in joint and _joins(joint):
@@ -208,6 +215,9 @@ def _boxes(text: str) -> list[Claim]:
             start = match.start()
         found.append(Claim("boxed", content, start, min(position, len(text))))
     return found
+
+
+_CONTRASTED = re.compile(r"\b(?:not|rather than|instead of)[\s$\\(\[]*$")
 
 
 def _joins(joint: str) -> bool:

@@ -90,7 +90,8 @@ _SEGMENT = re.compile(
 _FLUFF = re.compile(
     r"^\s*(?:(?:approximately|approx\.?|about|roughly|around|exactly|simply|just|clearly|"
     r"therefore|thus|then|now|indeed|also|probably|likely|most likely|equal to|equals|given by|"
-    r"a total of|us|me|you|only|either|both|is|be|that|found to be|≈|≅|~|→|=|:|\\approx|"
+    r"a total of|us|me|you|him|her|them|only|either|both|is|be|"
+    r"that|found to be|≈|≅|~|→|=|:|\\approx|"
     r"the (?:real |whole |ordered )*(?:number|value|fraction|integer|point|interval|set|pair|"
     r"triple|expression|function|equation|matrix|vector)s?)(?![\w])\s*[:,]?\s*)+",
     re.IGNORECASE,
@@ -137,11 +138,13 @@ def _plain(text: str) -> Value | None:
     for candidate in dict.fromkeys([short, first_sentence(text)]):
         value = read(candidate)
         if value is not None and not _is_prose(value):
-            return value
+            glad = re.fullmatch(r"[^!]*\d!", value.latex)  # "it is 5!" may be said with joy
+            fewer = read(candidate.rstrip("!")) if glad else None
+            return Rounded(value.latex, value, fewer) if fewer else value
     if isinstance(value := read(short), Text) and _IN_WORDS.fullmatch(value.latex.strip(" .!")):
         return value
     counted = re.match(
-        r"([\d.,]+)\s+[a-z]+\s+(?:in|for|per|at|on|of|from|with|each|every)\b", short
+        r"([\d.,]+)\s+[a-z]+\s+(?:in|for|per|at|on|of|from|with|each|every|to)\b", short
     )
     return read(counted[1]) if counted else _inside(short)
 
@@ -157,7 +160,9 @@ def _is_prose(value: Value) -> bool:
         return bool(re.search(r"\b(?:more|less|times|fewer|and|or|than|plus|minus)\b", value.unit))
     return isinstance(value, Text) or (
         type(value) is Value
-        and bool(re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}", value.latex))
+        and bool(
+            re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}|[\u0400-\u9fff\uac00-\ud7a3]", value.latex)
+        )
         and "\\begin" not in value.latex
     )
 
@@ -266,14 +271,19 @@ _CUT = re.compile(  # nobody ends a sentence like this
     r"|[=+*/,(×÷]|\\(?:times|cdot|frac|sqrt))[\s$\\(\[{]*$",
     re.IGNORECASE,
 )
+_CONTRAST = re.compile(
+    r",?\s+(?:and\s+)?(?:not|rather than|instead of)\s+[^\s,]+?[\s.!]*$"
+    r"|,\s+which (?:is|was|makes) (?:\w+ )?\S+\s?(?:\\?%|percent) of\b.*$"
+)
 _ASIDE = re.compile(r"\s*\((?=[^()]*[a-zA-Z]{3})[^()]*\)(?=[\s.!]*$)")
 _STATED = re.compile(
-    rf"(?:{_SAYS.pattern}|\b(?:so|thus|hence|therefore|then|have|get|∴)\b,?\s*)$", re.IGNORECASE
+    rf"(?:{_SAYS.pattern}|\bi\.e\.,?\s*|\b(?:so|thus|hence|therefore|then|have|get|∴)\b,?\s*)$",
+    re.IGNORECASE,
 )
 
 
 def _guess_line(line: str) -> Value | None:
-    shorter = _ASIDE.sub("", line)
+    shorter = _CONTRAST.sub("", _ASIDE.sub("", line))
     line = shorter if _NUMBER.search(shorter) else line
     conclusion = _CONCLUDES.split(line)[-1]
     if conclusion != line and "$" not in line and "\\(" not in line:

@@ -28,6 +28,8 @@ _CURRENCY = r"(?:\\?\$|€|£|¥|₹|USD\s?|US\\?\$)"
 _REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
+        (r"\\(?:left|right)\s*\.(?!\d)", ""),
+        (r"\\(?:mathbf|mathrm|mathit|vec|hat)\s+([a-zA-Z])(?![a-zA-Z])", r"\1"),
         (r"\\(?:displaystyle|textstyle|limits|nolimits|left|right|[bB]igg?[lr]?)(?![a-zA-Z])", ""),
         (r"\\(?:text)?color\s*\{\w+\}", ""),
         (r"\\(?:bf|rm|it|sf|tt|[lL]arge|LARGE|[hH]uge|small|boldmath)(?![a-zA-Z])", ""),

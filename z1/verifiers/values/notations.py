@@ -17,6 +17,13 @@ _BASED = re.compile(
 _POINT = re.compile(r"[A-Z](?:'|_\{?\d\}?)?\s*(?=\((?:[^()]|\([^()]*\))*,(?:[^()]|\([^()]*\))*\)$)")
 _RATIO = re.compile(r"(\d+)\s+to\s+(\d+)(?:\s+to\s+(\d+))?")
 _REPEATED = re.compile(r"([+-]?\d*\.\d*?)(?:(\d)\2{2,}|(\d{2,6}?)\3+)\s*\.\.\.")
+_REMAINDER = re.compile(r"(-?\d+)\s*\(?\s*\\?[bp]?mod(?:ulo)?\s*\{?\s*\w+\s*\}?\s*\)?")
+_EXCEPT = re.compile(
+    r"(?:[a-z]\s*\\in\s*)?"
+    r"(?:\\mathbb\{R\}|all (?:real )?(?:numbers|values|reals)(?: of)?(?: [a-z])?)\s*,?\s*"
+    r"(?:except|other than|besides|excluding)(?: for)?\s+(?:[a-z]\s*=\s*)?(?P<out>.+)"
+)
+_NEAR_ZERO = re.compile(r"\|\s*([a-z])\s*\|\s*(<|\\le)(?![a-z])\s*([^-+<>|]+)")
 _WHOLE = r"(?:integers?|whole numbers?|real numbers?|natural numbers?)"
 _VARIABLE = r"(?:[a-zA-Z]|\\[a-z]+)"
 _VARIABLES = rf"{_VARIABLE}(?:\s*(?:,|and)\s*{_VARIABLE})*"
@@ -45,6 +52,14 @@ def usual(text: str) -> str:
     if based := _BASED.fullmatch(text):
         base = based[2] or based[3]
         return f"{based['digits']}_{_BASES.get(base, base)}"
+    if remainder := _REMAINDER.fullmatch(text):
+        return remainder[1]
+    if other := _EXCEPT.fullmatch(text):
+        out = re.sub(r",?\s*\b(?:and|or)\b", ",", other["out"])
+        return f"\\mathbb{{R}} \\setminus ⦃{out}⦄"
+    if near := _NEAR_ZERO.fullmatch(text):
+        name, sign, end = near.groups()
+        return f"-{end} {sign} {name} {sign} {end}"
     if ratio := _RATIO.fullmatch(text):
         return ":".join(filter(None, ratio.groups()))
     if repeated := _REPEATED.fullmatch(text):

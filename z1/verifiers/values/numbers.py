@@ -162,6 +162,23 @@ def _places(text: str) -> int:
     return len(text.partition(".")[2].strip())
 
 
+_PARTS = {
+    "half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6,
+    "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12,
+}  # fmt: skip
+
+
+def read_parts(text: str) -> Fraction | None:
+    """Read a fraction that is written out: ``three quarters``, ``one-sixth``, ``half``."""
+    match = re.fullmatch(r"(?:([a-z]+)[\s-]+)?([a-z]+?)s?", text.strip().lower())
+    if not match or match[2] not in _PARTS:
+        return None
+    above = 1 if match[1] in ("a", "an") else _WORDS.get(match[1], 0) if match[1] else 1
+    if not above or (match[1] is None and match[2] != "half"):
+        return None
+    return Fraction(above, _PARTS[match[2]])
+
+
 def read_words(text: str) -> int | None:
     """Read a number below a thousand, or one with a scale, that is written out."""
     words = re.findall(r"[a-z]+", text.lower())

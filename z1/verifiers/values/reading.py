@@ -16,7 +16,7 @@ from z1.verifiers.values.kinds import (
     Value,
 )
 from z1.verifiers.values.notations import usual
-from z1.verifiers.values.numbers import FUNCTIONS, UNITS, read_number, read_words
+from z1.verifiers.values.numbers import FUNCTIONS, UNITS, read_number, read_parts, read_words
 
 _SHORT_WORDS = {
     "no",
@@ -35,6 +35,7 @@ _SHORT_WORDS = {
     "by",
     "up",
 }
+_COMMON_WORDS = {"get", "got", "has", "had", "the", "and", "not", "for", "are", "was", "but", "you"}
 _NAME = re.compile(
     r"(?:[a-zA-Z]|\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|sigma|Delta|angle\s+[A-Z]{1,3}))"
     r"'?(?:_\{?\w+\}?)?(?:\s*\(\s*[\w ,+\-|]+\s*\))?|[A-Z]{2,3}|[A-Za-z][a-z]+(?: [a-z]+){0,4}"
@@ -70,6 +71,8 @@ def read_clean(text: str) -> Value | None:
         return number
     if (words := read_words(text)) is not None:
         return Number(str(words), Fraction(words))
+    if (part := read_parts(text)) is not None:
+        return Number(f"{part.numerator}/{part.denominator}", part)
     if _is_empty_set(text):
         return Value("\\emptyset")
     if _is_everything(text):
@@ -305,6 +308,8 @@ def _has_words(text: str) -> bool:
     if not words:
         return False
     if re.fullmatch(r"\d{1,2}:\d{2}\s*[aApP]\.?[mM]\.?", text):
+        return True
+    if any(word.lower() in _COMMON_WORDS for word in words):
         return True
     if all(len(word) == 2 and word.islower() for word in words):
         return any(word in _SHORT_WORDS for word in words)

@@ -43,7 +43,7 @@ def same_expression(reference: Value, given: Value) -> bool:
 
     if verify(first, second, timeout_seconds=None, allow_set_relation_comp=True):
         return True
-    if _equal_constants(first, second):
+    if _equal_constants(first, second) or _equal_where_real(first, second):
         return True
     numbers = [value for value in (reference, given) if isinstance(value, Number)]
     if len(numbers) == 1 and numbers[0].places >= FEWEST_PLACES:
@@ -81,7 +81,37 @@ def _complex(expression: Any) -> Any:
     from sympy import I
 
     names = [name for name in getattr(expression, "free_symbols", ()) if name.name == "i"]
-    return expression.subs(dict.fromkeys(names, I)) if names else expression
+    complex_one = expression.subs(dict.fromkeys(names, I)) if names else expression
+    # names stand for real numbers, so that z = 3 + 4i would be false of any z
+    return expression if getattr(complex_one, "is_Boolean", False) else complex_one
+
+
+_SAMPLES = [1.37, -0.61, 2.83, -2.19, 0.43, 4.71]
+
+
+def _equal_where_real(first: Any, second: Any) -> bool:
+    """Tell whether two expressions agree wherever both are real, as those of x√x and √(x³) do."""
+    names = sorted(getattr(first, "free_symbols", ()), key=str)
+    if not names or len(names) > 4 or set(names) != set(second.free_symbols):
+        return False
+    if not (hasattr(first, "evalf") and getattr(first, "is_commutative", False)):
+        return False
+    if any(
+        getattr(one, "is_Relational", True)
+        or not one.is_Add | one.is_Mul | one.is_Pow | one.is_Function
+        for one in (first, second)
+    ):
+        return False
+    agreed = 0
+    for start in range(len(_SAMPLES)):
+        place = {name: _SAMPLES[(start + 2 * k) % len(_SAMPLES)] for k, name in enumerate(names)}
+        values = [one.evalf(20, subs=place) for one in (first, second)]
+        if not all(value.is_Float or value.is_Integer for value in values):
+            continue  # not real here
+        if abs(values[0] - values[1]) > 1e-12 * max(1, abs(values[0])):
+            return False
+        agreed += 1
+    return agreed >= 3
 
 
 def _equal_constants(first: Any, second: Any) -> bool:
