@@ -104,6 +104,8 @@ _HEDGE = re.compile(
     r",?\s+(?:or\s+)?(?:perhaps|maybe|possibly|even)\s+(?=[\d$\\-])|\bor\s+(?:perhaps|maybe|possibly)\s+",
     re.IGNORECASE,
 )
+_NOT_BUT = re.compile(r"^\s*not\s+\S+?\s*,?\s+but\s+(?:rather\s+)?", re.IGNORECASE)
+_DENIED = re.compile(r"\s*(?:not|never)\b", re.IGNORECASE)
 _JOINT = re.compile(
     r"\s*(?:,|;|,?\s*(?:and|or)\b|\\cup|∪|=|\s)*\s*(?:[a-zA-Z]\s*=\s*)?", re.IGNORECASE
 )
@@ -131,6 +133,9 @@ def _read_claim(claim: Claim) -> Value | None:
 def _plain(text: str) -> Value | None:
     """Read a value from words: the formulas it starts with, or the value before any explanation."""
     text = _HEDGE.sub(" or ", _HEDGED.sub(r" or \1", _FLUFF.sub("", text)))
+    text = _NOT_BUT.sub("", text)
+    if _DENIED.match(text):
+        return None
     segments = list(_SEGMENT.finditer(text))
     if segments:
         return _formulas(text, segments)
@@ -215,7 +220,7 @@ _SAYS = re.compile(
 
 _BOUND = re.compile(
     r"\b(?:(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger) than|at least|at most|"
-    r"between|over|under|up to|above|below)\s*$",
+    r"between|over|under|up to|above|below|not|never)\s*$",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
