@@ -9,6 +9,7 @@ from typing import Any
 from z1.verifiers.clock import paused
 from z1.verifiers.values.kinds import Number, Value
 from z1.verifiers.values.numbers import read_exact
+from z1.verifiers.values.size import is_huge
 
 _LONGEST_EXPRESSION = 400  # math-verify's parser takes seconds beyond
 BASED = re.compile(r"[+-]?[0-9A-Fa-f]+_\{?(\d+)\}?")
@@ -58,7 +59,7 @@ def same_expression(reference: Value, given: Value) -> bool:
 @lru_cache(maxsize=1024)
 def parse(latex: str) -> Any:
     """Return math-verify's reading of an expression as a sympy object, or None if it has none."""
-    if len(latex) > _LONGEST_EXPRESSION:
+    if len(latex) > _LONGEST_EXPRESSION or is_huge(latex):
         return None
     with paused():
         from math_verify import LatexExtractionConfig
@@ -80,7 +81,9 @@ def _complex(expression: Any) -> Any:
     """Take i for the imaginary unit, which math-verify takes for a name."""
     from sympy import I
 
-    names = [name for name in getattr(expression, "free_symbols", ()) if name.name == "i"]
+    names = [name for name in getattr(expression, "free_symbols", ()) if name.name in ("i", "j")]
+    if any(name.name == "j" for name in names):
+        return expression  # unit vectors
     complex_one = expression.subs(dict.fromkeys(names, I)) if names else expression
     # names stand for real numbers, so that z = 3 + 4i would be false of any z
     return expression if getattr(complex_one, "is_Boolean", False) else complex_one
