@@ -141,7 +141,7 @@ _CHOOSES = re.compile(
     r"|(?:I|we)(?:['’]ll| will| would|['’]d)?\s+"
     r"(?:choose|pick|select|go with|chose|picked|selected|went with)"
     r"|(?:choose|pick|select|go with|going with|settle on|must be|has to be|should be)"
-    r"|(?:(?:that|this|which|elimination)\s+(?:only\s+)?leaves|left)(?:\s+(?:us|only|just|with))*)"
+    r"|(?:leaves|left)(?:\s+(?:us|only|just|with))*)"
     r"\s+(?=(?:option |choice |answer |letter )*[(\[]?[A-Za-z0-9]{1,2}\b)"
     r"|(?:故|应|應|答案)?(?:选择|選擇|选|選)(?:项)?\s*[::]?\s*(?=[(\[(]?[A-Z](?![A-Za-z]))",
     re.IGNORECASE,
@@ -209,11 +209,16 @@ _AGAINST_AFTER = re.compile(
 )
 
 
+_EXPLAINS = re.compile(
+    r"(?:explanation|reason|because|since|rationale|justification)", re.IGNORECASE
+)
 _LABEL = r"[(\[]?[A-Z][)\]]?"
 _REJECTED = re.compile(  # "A, B and D are all incorrect"
     rf"(?:\b[Oo]ptions?\s+)?{_LABEL}(?:\s*,\s*{_LABEL})*\s*,?\s*(?:and|or)\s+{_LABEL}\s+(?:are|is|can|were)\s*"
     r"(?:(?:all|both|clearly|also|therefore|each|thus|be)\s+)*"
     r"(?:not\b|n['’]t\b|wrong|incorrect|false|eliminated|ruled out|excluded|impossible)"
+    r"|(?:\b(?:not|neither|nor|eliminat\w+|exclud\w+|reject\w*|rul\w+ out)|n['’]t(?: be)?|cannot be)\s+"
+    rf"(?:options?\s+)?{_LABEL}(?:\s*(?:,\s*(?:and|or|nor)\b|,|and\b|or\b|nor\b)\s*{_LABEL}(?![A-Za-z]))+"
 )
 
 
@@ -224,6 +229,9 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
         return None
     if _echoes_options(lines):
         return None
+    opening = _OPTION_LINE.match(lines[0])
+    if opening and len(lines) > 1 and _EXPLAINS.match(lines[1]):
+        return frozenset([opening["label"].upper()])
     first = _ALONE.fullmatch(lines[0])  # a letter, and then its explanation
     if first and not first["label"].isdigit() and not _CONCLUDES.search(lines[-1]):
         last = _ALONE.fullmatch(lines[-1])

@@ -78,13 +78,13 @@ _SCOPE = (  # "the answer to the question in simplest form (in cm) is"
     r"[^.\n:=]{0,60}?)?(?:\s*\([^)\n]{0,40}\))?"
 )
 _IS = (
-    r"\s*(?:(?:\bis\b|\bwas\b|\bare\b|\bequals\b|=|:|→|->|⇒|\bshould be\b|\bmust be\b|\bwould be\b|"
+    r"\s*(?:(?:\bis\b|\bwas\b|\bare\b|\bequals\b|=|:-(?=\s)|:|→|->|⇒|\bshould be\b|\bmust be\b|\bwould be\b|"
     r"\bwill be\b|\bcomes? (?:out )?to(?: be)?\b|\bturns out to be\b|\bbecomes\b|'s\b|’s\b)"
     r"[ \t]*:?[ \t]*)"
 )
 _ANSWER_IS = re.compile(rf"\b(?P<noun>{_ADJECTIVES}answers?){_SCOPE}{_IS}", re.IGNORECASE)
 _ANSWER_LINE = re.compile(
-    rf"^[ \t]*(?:(?:the|my|our)\s+)?{_ADJECTIVES}answer[ \t]*(?:[:.\-–—][ \t]*|$)",
+    rf"^[ \t]*(?:(?:the|my|our)\s+)?{_ADJECTIVES}answer[ \t]*(?::-(?=\s)[ \t]*|[:.\-–—][ \t]*|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 # The same in the languages that models fall into.
@@ -376,7 +376,7 @@ def head(text: str) -> str:
 _NO_ANSWER = re.compile(
     r"\b(?:i (?:do not know|don['’]t know|cannot|can['’]t|could not|couldn['’]t|am unable|give up|"
     r"am not sure)|i['’]m (?:unable|not sure)|(?:cannot|can['’]t) be determined|"
-    r"not enough information|unable to|no idea)\b",
+    r"not enough information|unable to|no idea)\b|^\W*not sure\b",
     re.IGNORECASE,
 )
 

@@ -4,6 +4,7 @@ Symbolic expressions are compared by math-verify (https://github.com/huggingface
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from z1.verifiers import choice, exact
@@ -21,6 +22,7 @@ from z1.verifiers.extract import (
 from z1.verifiers.reference import AnswerError, shown
 from z1.verifiers.values import Group, Named, Number, Rounded, Text, Value, clean, read, same
 
+_IN_DOLLARS = re.compile(r"\s*(?:\$?\s*\\\$|\$(?=[\d.,]+\s*$))")
 NO_ANSWER = "the reply gives no answer"
 
 
@@ -35,6 +37,8 @@ def check(answer: Any, text: str) -> str | None:
     letter = re.fullmatch(r"\(?([A-J])\)?", clean(_source(answer)))
     if letter and choice.check(letter[1], text) is None:
         return None
+    if isinstance(reference, Number) and not reference.unit and _IN_DOLLARS.match(_source(answer)):
+        reference = replace(reference, unit="dollars")
     try:
         said = spoken(text)
         bold = emphasised(said)
@@ -73,6 +77,9 @@ def _source(answer: Any) -> str:
 
 def _joined(text: str) -> str:
     """Put each displayed formula on one line, and the words of one outside it."""
+    text = re.sub(
+        r"\$?\s*\\(?:blacksquare|square|Box|qed)\b\s*\$?|[∎■□]|\bQ\.?E\.?D\b\.?", "", text
+    )
     text = re.sub(
         r"\\text(?:bf)?\{\s*((?:final )?answer[\s:=]*)\}", r"\1", text, flags=re.IGNORECASE
     )
@@ -220,7 +227,8 @@ _SAYS = re.compile(
 
 _BOUND = re.compile(
     r"\b(?:(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger) than|at least|at most|"
-    r"between|over|under|up to|above|below|not|never)\s*$",
+    r"between|over|under|up to|above|below|not|never)\s*$"
+    r"|\b(?:half|twice|double|triple|thirds?|quarters?|percent|root|square|cube)(?: of)?\s*$",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
@@ -262,7 +270,9 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and (alone := read(lines[0])) and _is_bare_name(alone):
         return alone
-    for line in (line[-_LONGEST_LINE:] for line in reversed(lines)):
+    # what only checks an answer is read last
+    ordered = sorted(reversed(lines), key=lambda line: bool(_CHECKS.match(line)))
+    for line in (line[-_LONGEST_LINE:] for line in ordered):
         if line in bold and not bold[line].endswith(":") and (value := _plain(bold[line])):
             return value
         if (value := _guess_line(line)) is not None:
@@ -270,6 +280,9 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
     return None
 
 
+_CHECKS = re.compile(
+    r"(?:double[- ]?check|check|verification|verify|sanity check)\w*:", re.IGNORECASE
+)
 _CUT = re.compile(  # nobody ends a sentence like this
     r"(?:(?<=\s)(?:the|of|to|and|or|but|so|we|is|are|was|that|which|with|for|from|by|then|because|"
     r"since|if|let|me|now|next|how|many|must|should|will|can|have|has|need|also|this|its|their)"
@@ -317,7 +330,7 @@ def _guess_line(line: str) -> Value | None:
                 break
             start = segments[position][0].start()
         return _plain(line[start:]) or segments[-1][1]
-    line = re.sub(r"^\s*(?:[-*•]|\d+[.)]|[A-Za-z ]{1,20}:)\s+", "", line)
+    line = re.sub(r"^\s*(?:[-*•]|\d+[.)]|[^\W\d_][^\d\n:=$\\]{0,24}[::])\s+", "", line)
     value = read(line)
     if value is not None and not _is_prose(value) and not _is_bare_name(value):
         return value

@@ -38,6 +38,7 @@ _REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
         (r"\\frac(\\[a-zA-Z]+(?!\s*[{\[a-zA-Z])|[a-zA-Z0-9])", r"\\frac{\1}"),
         (r"\\frac(\{[^{}]*\})\s*(\\[a-zA-Z]+(?!\s*[{\[a-zA-Z])|[a-zA-Z0-9])", r"\\frac\1{\2}"),
         (r"\\sqrt\s*(\[[^\[\]]+\])\s*([a-zA-Z0-9])", r"\\sqrt\1{\2}"),
+        (r"\{?\s*\b(\w+)\s*\\choose\s*(\w+)\s*\}?", r"\\binom{\1}{\2}"),
         (r"\{\s*([,:])\s*\}(?=\s*\d)", r"\1"),
         (r"\\colon(?![a-zA-Z])", ":"),
         (r"(?<=\d)(?:(?<!\\)\\[,!;: ]|~|\\thinspace\s?)\s?(?=\d{3}(?!\d))", ","),
@@ -105,7 +106,9 @@ _UNIT_ABROAD = re.compile(
     r"(?<=[\d}])\s*(?![万亿千百])[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{1,10}\.?$"
 )
 _LEAD = re.compile(
-    r"^(?:(?:the|my|our)\s+)?(?:final\s+)?answer\s*(?:is\b|:|=)\s*:?\s*", re.IGNORECASE
+    r"^(?:(?:(?:the|my|our)\s+)?(?:final\s+)?answer\s*(?:is\b|:|=)\s*:?\s*"
+    r"|[a-z]{3,}(?: [a-z]+){0,2}:\s+(?=[-\d\\]))",
+    re.IGNORECASE,
 )
 
 
@@ -135,7 +138,7 @@ def clean(text: str) -> str:
     text = re.sub(rf"(^|[\s(=\-+,⦃]){_CURRENCY}\s*(?=[\d.])", r"\1", text)
     text = text.replace("$", " ").replace("`", " ").replace('"', " ")
     text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"^(?:=>|[:=∴⇒→]|\\approx|\\implies|\\Rightarrow|\\therefore)\s*", "", text)
+    text = re.sub(r"^(?:=+>|[:=∴⇒→]|\\approx|\\implies|\\Rightarrow|\\therefore)\s*", "", text)
     text = _LEAD.sub("", text)
     text = _UNIT_ABROAD.sub("", text)
     # an exclamation mark after a number may be a factorial

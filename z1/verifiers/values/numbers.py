@@ -170,6 +170,9 @@ _PARTS = {
 
 def read_parts(text: str) -> Fraction | None:
     """Read a fraction that is written out: ``three quarters``, ``one-sixth``, ``half``."""
+    if whole := re.fullmatch(r"([a-z-]+) and ((?:an? )?[a-z]+[ -]?[a-z]*)", text.strip().lower()):
+        ones, part = read_words(whole[1]), read_parts(whole[2])
+        return None if ones is None or part is None else ones + part
     match = re.fullmatch(r"(?:([a-z]+)[\s-]+)?([a-z]+?)s?", text.strip().lower())
     if not match or match[2] not in _PARTS:
         return None
@@ -190,14 +193,14 @@ def read_words(text: str) -> int | None:
             total += _WORDS[word]
         elif word in _SCALES and word != "k" and (position or word != "dozen"):
             total = max(total, 1) * _SCALES[word]
-        elif word == "minus" and position == 0:
+        elif word in ("minus", "negative") and position == 0:
             continue
         elif not (word == "and" and 0 < position < len(words) - 1):
             return None
         before = _WORDS.get(words[position - 1]) if position and word in _WORDS else None
         if before is not None and not (before >= 20 and _WORDS[word] < 10):
             return None  # "five six" is no number
-    return -total if words[0] == "minus" else total
+    return -total if words[0] in ("minus", "negative") else total
 
 
 def measure(unit: str) -> tuple[str, Fraction] | None:

@@ -85,8 +85,10 @@ def read_clean(text: str) -> Value | None:
         both = [read_clean(text.replace("\\pm", sign)) for sign in ("+", "-")]
         if both[0] and both[1]:
             return _spread(text, both[0], both[1])
-    if membership := re.fullmatch(r"([a-zA-Z])\s*\\in(?![a-zA-Z])\s*(.+)", text):
+    if membership := re.fullmatch(r"([a-zA-Z]|\([a-zA-Z, ]+\))\s*\\in(?![a-zA-Z])\s*(.+)", text):
         inner = read_clean(membership[2])
+        if "," in membership[1]:
+            return inner
         return Named(text, membership[1], inner) if inner else None
     if builder := re.fullmatch(r"[⦃{]\s*([a-zA-Z])\s*(?:\\in\s*\S+\s*)?[|:]\s*(.+)[⦄}]", text):
         return read_clean(builder[2])
