@@ -217,8 +217,9 @@ _REJECTED = re.compile(  # "A, B and D are all incorrect"
     rf"(?:\b[Oo]ptions?\s+)?{_LABEL}(?:\s*,\s*{_LABEL})*\s*,?\s*(?:and|or)\s+{_LABEL}\s+(?:are|is|can|were)\s*"
     r"(?:(?:all|both|clearly|also|therefore|each|thus|be)\s+)*"
     r"(?:not\b|n['’]t\b|wrong|incorrect|false|eliminated|ruled out|excluded|impossible)"
-    r"|(?:\b(?:not|neither|nor|eliminat\w+|exclud\w+|reject\w*|rul\w+ out)|n['’]t(?: be)?|cannot be)\s+"
-    rf"(?:options?\s+)?{_LABEL}(?:\s*(?:,\s*(?:and|or|nor)\b|,|and\b|or\b|nor\b)\s*{_LABEL}(?![A-Za-z]))+"
+    r"|(?:\b(?:not|neither|nor|eliminat\w+|exclud\w+|reject\w*|rul\w+ out)|n['’]t(?: be)?|"
+    rf"cannot be)\s+(?:options?\s+)?{_LABEL}"
+    rf"(?:\s*(?:,\s*(?:and|or|nor)\b|,|and\b|or\b|nor\b)\s*{_LABEL}(?![A-Za-z]))+"
 )
 
 

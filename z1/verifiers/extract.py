@@ -78,7 +78,8 @@ _SCOPE = (  # "the answer to the question in simplest form (in cm) is"
     r"[^.\n:=]{0,60}?)?(?:\s*\([^)\n]{0,40}\))?"
 )
 _IS = (
-    r"\s*(?:(?:\bis\b|\bwas\b|\bare\b|\bequals\b|=|:-(?=\s)|:|→|->|⇒|\bshould be\b|\bmust be\b|\bwould be\b|"
+    r"\s*(?:(?:\bis\b|\bwas\b|\bare\b|\bequals\b|=|:-(?=\s)|:|→|->|⇒|"
+    r"\bshould be\b|\bmust be\b|\bwould be\b|"
     r"\bwill be\b|\bcomes? (?:out )?to(?: be)?\b|\bturns out to be\b|\bbecomes\b|'s\b|’s\b)"
     r"[ \t]*:?[ \t]*)"
 )

@@ -20,7 +20,18 @@ from z1.verifiers.extract import (
     unmarked,
 )
 from z1.verifiers.reference import AnswerError, shown
-from z1.verifiers.values import Group, Named, Number, Rounded, Text, Value, clean, read, same
+from z1.verifiers.values import (
+    Group,
+    Named,
+    Number,
+    Rounded,
+    Text,
+    Value,
+    clean,
+    clocks,
+    read,
+    same,
+)
 
 _IN_DOLLARS = re.compile(r"\s*(?:\$?\s*\\\$|\$(?=[\d.,]+\s*$))")
 NO_ANSWER = "the reply gives no answer"
@@ -32,7 +43,7 @@ def check(answer: Any, text: str) -> str | None:
     Raises AnswerError if the reference is not a mathematical answer.
     """
     reference = read_reference(answer)
-    if isinstance(reference, Text) and exact.check(clean(_source(answer)), text) is None:
+    if isinstance(reference, Text) and exact.check(clean(_source(answer)), clocks(text)) is None:
         return None
     letter = re.fullmatch(r"\(?([A-J])\)?", clean(_source(answer)))
     if letter and choice.check(letter[1], text) is None:
@@ -75,11 +86,12 @@ def _source(answer: Any) -> str:
     return stated[-1].text if stated else source
 
 
+_END_OF_PROOF = re.compile(r"\$?\s*\\(?:blacksquare|square|Box|qed)\b\s*\$?|[∎■□]|\bQ\.?E\.?D\b\.?")
+
+
 def _joined(text: str) -> str:
     """Put each displayed formula on one line, and the words of one outside it."""
-    text = re.sub(
-        r"\$?\s*\\(?:blacksquare|square|Box|qed)\b\s*\$?|[∎■□]|\bQ\.?E\.?D\b\.?", "", text
-    )
+    text = _END_OF_PROOF.sub("", text)
     text = re.sub(
         r"\\text(?:bf)?\{\s*((?:final )?answer[\s:=]*)\}", r"\1", text, flags=re.IGNORECASE
     )
@@ -270,9 +282,9 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and (alone := read(lines[0])) and _is_bare_name(alone):
         return alone
-    # what only checks an answer is read last
-    ordered = sorted(reversed(lines), key=lambda line: bool(_CHECKS.match(line)))
-    for line in (line[-_LONGEST_LINE:] for line in ordered):
+    checks = [line for line in lines if _CHECKS.match(line)]
+    ordered = [*checks, *(line for line in lines if line not in checks)]
+    for line in (line[-_LONGEST_LINE:] for line in reversed(ordered)):
         if line in bold and not bold[line].endswith(":") and (value := _plain(bold[line])):
             return value
         if (value := _guess_line(line)) is not None:

@@ -5,7 +5,7 @@ what is left, symbolic expressions and equations, goes to math-verify. Structure
 math-verify's hands because it reads ``(1, 2)`` as an interval and ``listen`` as a product.
 """
 
-from z1.verifiers.values.cleaning import clean
+from z1.verifiers.values.cleaning import clean, clocks
 from z1.verifiers.values.comparing import same
 from z1.verifiers.values.kinds import Group, Named, Number, Rounded, Text, Union, Value
 from z1.verifiers.values.reading import read
@@ -19,6 +19,7 @@ __all__ = [
     "Union",
     "Value",
     "clean",
+    "clocks",
     "read",
     "same",
 ]

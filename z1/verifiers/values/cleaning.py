@@ -131,7 +131,7 @@ def clean(text: str) -> str:
     matrix = "\\begin" in text
     for pattern, replacement in _REPLACEMENTS:
         text = pattern.sub(replacement, text)
-    text = _CLOCK.sub(lambda m: f"{m[1]}:{m[2] or '00'} {m[3].lower()}m", text)
+    text = clocks(text)
     if not matrix:  # where it parts columns
         text = text.replace("&", " ")
     text = re.sub(r"\\[()\[\]](?![a-zA-Z0-9]*pt)", " ", text) if not matrix else text
@@ -144,6 +144,11 @@ def clean(text: str) -> str:
     # an exclamation mark after a number may be a factorial
     text = re.sub(r"(?:[.,;:]|(?<![\d)}n!])!+|(?<!\\)\\\\?)+$", "", text).strip()
     return text.strip("*").strip() if not text.endswith("^*") else text
+
+
+def clocks(text: str) -> str:
+    """Write times of day in one way: ``6 P.M.`` is ``6:00 pm``."""
+    return _CLOCK.sub(lambda m: f"{m[1]}:{m[2] or '00'} {m[3].lower()}m", text)
 
 
 def latex(text: str) -> str:

@@ -55,7 +55,7 @@ for _kind, _names in {
     "ton tonne=1000",
     "volume": "l liter litre=1 ml milliliter millilitre=1/1000",
     "money": "dollar usd=1 cent=1/100",
-    "speed": "m/s=1 km/h kmh kph=5/18",
+    "speed": "m/s=1 km/h kmh kph=5/18 mph=1397/3125",
     "angle": "degree deg=1",
     "rotation": "radian rad=1",
 }.items():
@@ -200,7 +200,7 @@ def read_words(text: str) -> int | None:
         before = _WORDS.get(words[position - 1]) if position and word in _WORDS else None
         if before is not None and not (before >= 20 and _WORDS[word] < 10):
             return None  # "five six" is no number
-    return -total if words[0] in ("minus", "negative") else total
+    return -total if words[0] in ("minus", "negative") or text.lstrip()[0] == "-" else total
 
 
 def measure(unit: str) -> tuple[str, Fraction] | None:
