@@ -28,7 +28,7 @@ _CURRENCY = r"(?:\\?\$|€|£|¥|₹|USD\s?|US\\?\$)"
 _REPLACEMENTS: list[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern), replacement)
     for pattern, replacement in [
-        (r"\\(?:left|right)\s*\.(?!\d)", ""),
+        (r"\\(?:left|right)\s*\.", ""),
         (r"\\(?:mathbf|mathrm|mathit|vec|hat)\s+([a-zA-Z])(?![a-zA-Z])", r"\1"),
         (r"\\(?:displaystyle|textstyle|limits|nolimits|left|right|[bB]igg?[lr]?)(?![a-zA-Z])", ""),
         (r"\\(?:text)?color\s*\{\w+\}", ""),
@@ -105,6 +105,7 @@ _CLOCK = re.compile(
 _UNIT_ABROAD = re.compile(
     r"(?<=[\d}])\s*(?![万亿千百])[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{1,10}\.?$"
 )
+_REPEATED = re.compile(r"([+-]?\d*\.\d*?)(?:(\d)\2{2,}|(\d{2,6}?)\3+)\s*\.\.\.")
 _LEAD = re.compile(
     r"^(?:(?:(?:the|my|our)\s+)?(?:final\s+)?answer\s*(?:is\b|:|=)\s*:?\s*"
     r"|[a-z]{3,}(?: [a-z]+){0,2}:\s+(?=[-\d\\]))",
@@ -141,6 +142,7 @@ def clean(text: str) -> str:
     text = re.sub(r"^(?:=+>|[:=∴⇒→]|\\approx|\\implies|\\Rightarrow|\\therefore)\s*", "", text)
     text = _LEAD.sub("", text)
     text = _UNIT_ABROAD.sub("", text)
+    text = _REPEATED.sub(r"\1\\overline{\2\3}", text)
     # an exclamation mark after a number may be a factorial
     text = re.sub(r"(?:[.,;:]|(?<![\d)}n!])!+|(?<!\\)\\\\?)+$", "", text).strip()
     return text.strip("*").strip() if not text.endswith("^*") else text

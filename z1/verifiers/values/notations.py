@@ -16,7 +16,6 @@ _BASED = re.compile(
 )
 _POINT = re.compile(r"[A-Z](?:'|_\{?\d\}?)?\s*(?=\((?:[^()]|\([^()]*\))*,(?:[^()]|\([^()]*\))*\)$)")
 _RATIO = re.compile(r"(\d+)\s+to\s+(\d+)(?:\s+to\s+(\d+))?")
-_REPEATED = re.compile(r"([+-]?\d*\.\d*?)(?:(\d)\2{2,}|(\d{2,6}?)\3+)\s*\.\.\.")
 _REMAINDER = re.compile(r"(-?\d+)\s*\(?\s*\\?[bp]?mod(?:ulo)?\s*\{?\s*\w+\s*\}?\s*\)?")
 _EXCEPT = re.compile(
     r"(?:[a-z]\s*\\in\s*)?"
@@ -39,8 +38,8 @@ def usual(text: str) -> str:
     """Return a cleaned answer in the usual notation.
 
     Rewritten are reversed brackets (``]0, 1]`` is ``(0, 1]``), names of bases (``101_{two}`` is
-    ``101_2``), points with a name (``P(1, 2)``), ratios in words (``3 to 2``) and repeating
-    decimals with dots (``0.333...``). What a variable may be (``k \\in \\mathbb{Z}``) is left out.
+    ``101_2``), points with a name (``P(1, 2)``) and ratios in words (``3 to 2``). What a variable
+    may be (``k \\in \\mathbb{Z}``) is left out.
     """
     if _REVERSED.search(text):
         return _INTERVAL.sub(
@@ -62,7 +61,5 @@ def usual(text: str) -> str:
         return f"-{end} {sign} {name} {sign} {end}"
     if ratio := _RATIO.fullmatch(text):
         return ":".join(filter(None, ratio.groups()))
-    if repeated := _REPEATED.fullmatch(text):
-        return f"{repeated[1]}\\overline{{{repeated[2] or repeated[3]}}}"
     text = _POINT.sub("", text, count=1) if _POINT.match(text) else text
     return _CONDITION.sub("", text) if not text.startswith(("⦃", "{")) else text

@@ -55,7 +55,7 @@ for _kind, _names in {
     "ton tonne=1000",
     "volume": "l liter litre=1 ml milliliter millilitre=1/1000",
     "money": "dollar usd=1 cent=1/100",
-    "speed": "m/s=1 km/h kmh kph=5/18 mph=1397/3125",
+    "speed": "m/s=1 km/s=1000 km/h kmh kph=5/18 mph=1397/3125",
     "angle": "degree deg=1",
     "rotation": "radian rad=1",
 }.items():
