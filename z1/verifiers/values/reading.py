@@ -16,30 +16,15 @@ from z1.verifiers.values.kinds import (
     Value,
 )
 from z1.verifiers.values.notations import usual
-from z1.verifiers.values.numbers import FUNCTIONS, UNITS, read_number, read_parts, read_words
-
-_SHORT_WORDS = {
-    "no",
-    "is",
-    "it",
-    "in",
-    "on",
-    "or",
-    "of",
-    "to",
-    "so",
-    "we",
-    "my",
-    "at",
-    "be",
-    "by",
-    "up",
-}
-_COMMON_WORDS = {"get", "got", "has", "had", "the", "and", "not", "for", "are", "was", "but", "you"}
-_NAME = re.compile(
-    r"(?:\\(?:deg|det|dim)\s*)?(?:[a-zA-Z]|\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|sigma|Delta|angle\s+[A-Z]{1,3}))"
-    r"'?(?:_\{?\w+\}?)?(?:\s*\(\s*[\w ,+\-|]+\s*\))?|[A-Z]{2,3}|[A-Za-z][a-z]+(?: [a-z]+){0,4}"
+from z1.verifiers.values.numbers import UNITS, read_number, read_parts, read_words
+from z1.verifiers.values.words import (
+    NAME,
+    has_words,
+    is_constant,
+    is_empty_set,
+    is_everything,
 )
+
 _RELATION = re.compile(r"\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])|\\ne(?![a-zA-Z])|<|>")
 
 
@@ -73,9 +58,9 @@ def read_clean(text: str) -> Value | None:
         return Number(str(words), Fraction(words))
     if (part := read_parts(text)) is not None:
         return Number(f"{part.numerator}/{part.denominator}", part)
-    if _is_empty_set(text):
+    if is_empty_set(text):
         return Value("\\emptyset")
-    if _is_everything(text):
+    if is_everything(text):
         return Group(text, "(", (_MINUS_INFINITY, _INFINITY), ")")
     if "\\begin" in text and "=" not in text.partition("\\begin")[0]:
         return _table(text) or Value(text)
@@ -119,7 +104,7 @@ def read_clean(text: str) -> Value | None:
     )
     if measured and (measured[2].removesuffix("s") in {*UNITS, "unit"}):
         return read_clean(measured[1])
-    if _has_words(text):
+    if has_words(text):
         return Text(text)
     return Value(latex(text))
 
@@ -129,28 +114,6 @@ def _spread(text: str, plus: Value, minus: Value) -> Value:
     if isinstance(plus, Named) and isinstance(minus, Named):
         return Named(text, plus.name, Group(text, "", (plus.value, minus.value), ""))
     return Group(text, "", (plus, minus), "")
-
-
-def _is_empty_set(text: str) -> bool:
-    return bool(
-        re.fullmatch(
-            r"\\emptyset|⦃\s*⦄|(?:the )?empty set|(?:there (?:is|are) )?no (?:real )?solutions?"
-            r"(?: exists?)?",
-            text.strip(),
-            re.IGNORECASE,
-        )
-    )
-
-
-def _is_everything(text: str) -> bool:
-    return bool(
-        re.fullmatch(
-            r"\\mathbb\{R\}|(?:the set of )?(?:all )?(?:the )?real numbers?(?: [a-z])?|"
-            r"all (?:reals|real (?:values|[a-z])(?: of [a-z])?|values of [a-z]|[a-z])",
-            text,
-            re.IGNORECASE,
-        )
-    )
 
 
 _TABLE = re.compile(
@@ -243,9 +206,9 @@ def _inequality(text: str) -> Value | None:
         return None
     if len(parts) == 2:
         left, right = parts
-        if _NAME.fullmatch(left) and not _NAME.fullmatch(right):
+        if NAME.fullmatch(left) and not NAME.fullmatch(right):
             name, end, sign = left, read_clean(right), signs[0]
-        elif _NAME.fullmatch(right) and not _NAME.fullmatch(left):
+        elif NAME.fullmatch(right) and not NAME.fullmatch(left):
             flipped = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le"}
             name, end, sign = right, read_clean(left), flipped[signs[0]]
         else:
@@ -257,7 +220,7 @@ def _inequality(text: str) -> Value | None:
             return Named(text, name, Group(text, "(", (_MINUS_INFINITY, end), closing))
         opening = "(" if sign == ">" else "["
         return Named(text, name, Group(text, opening, (end, _INFINITY), ")"))
-    if len(parts) == 3 and _NAME.fullmatch(parts[1]):
+    if len(parts) == 3 and NAME.fullmatch(parts[1]):
         low, high = read_clean(parts[0]), read_clean(parts[2])
         if low and high and {sign in ("<", "\\le") for sign in signs} == {True}:
             brackets = "(" if signs[0] == "<" else "[", ")" if signs[1] == "<" else "]"
@@ -270,7 +233,7 @@ def _inequality(text: str) -> Value | None:
 
 def _equation(text: str) -> Value | None:
     exact, sign, about = text.rpartition("\\approx")
-    if sign and not _NAME.fullmatch(exact.strip()) and not re.search(r"[([{⦃]", about):
+    if sign and not NAME.fullmatch(exact.strip()) and not re.search(r"[([{⦃]", about):
         values = read_clean(exact), read_clean(about)
         if values[0] and values[1]:
             return Rounded(text, values[0], values[1])
@@ -280,42 +243,21 @@ def _equation(text: str) -> Value | None:
     first, last = parts[0], parts[-1]
     names = re.fullmatch(r"\(([^()=]+)\)", first)
     each = [name.strip() for name in names[1].split(",")] if names else []
-    if len(each) > 1 and all(_NAME.fullmatch(name) for name in each):
+    if len(each) > 1 and all(NAME.fullmatch(name) for name in each):
         value = read_clean(last)
         if isinstance(value, Group) and value.opening == "(" and len(value.items) == len(each):
             named = [Named(f"{n}={i.latex}", n, i) for n, i in zip(each, value.items, strict=True)]
             return Group(value.latex, "(", tuple(named), ")")
         return value
-    if _NAME.fullmatch(first):
+    if NAME.fullmatch(first):
         value = read_clean(last)
         return Named(latex(text), first, value) if value else None
-    if len(parts) == 2 and _NAME.fullmatch(last):
+    if len(parts) == 2 and NAME.fullmatch(last):
         value = read_clean(first)
         return Named(latex(text), last, value) if value else None
-    if len(parts) == 2 and _is_constant(first) and not _is_constant(last):
+    if len(parts) == 2 and is_constant(first) and not is_constant(last):
         value = read_clean(last)
         return Value(latex(text)) if type(value) is Value else value
-    if len(parts) > 2 or _is_constant(first):
+    if len(parts) > 2 or is_constant(first):
         return read_clean(last)  # the end of a calculation
     return Value(latex(text))
-
-
-def _is_constant(text: str) -> bool:
-    return not re.search(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", text)
-
-
-def _has_words(text: str) -> bool:
-    bare = re.sub(r"\\[a-zA-Z]+", " ", text)
-    words = [word for word in re.findall(r"[A-Za-z]{2,}", bare) if word.lower() not in FUNCTIONS]
-    if not words:
-        return False
-    if re.fullmatch(r"\d{1,2}:\d{2}\s*[aApP]\.?[mM]\.?", text):
-        return True
-    if any(word.lower() in _COMMON_WORDS for word in words):
-        return True
-    if all(len(word) == 2 and word.islower() for word in words):
-        return any(word in _SHORT_WORDS for word in words)
-    if any(re.fullmatch(r"[A-Z][a-z]+", word) for word in words) or len(words) > 2:
-        return True
-    symbolic = re.search(r"[\d=+*/^\\|]|(?<=\w)\s-\s|^-", text)
-    return not symbolic or any(len(word) > 3 for word in words)
