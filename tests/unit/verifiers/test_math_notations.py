@@ -77,6 +77,8 @@ NOTATIONS: dict[str, tuple[list[str], list[str]]] = {
     r"\sqrt{51}": (["51^{0.5}", r"\sqrt{51}\approx7.14"], ["51^{1.5}"]),
     "x^{3/2}": ([r"x\sqrt x", r"\sqrt{x^3}", "x^{1.5}"], [r"\sqrt x", "x^{2/3}"]),
     "|x|": ([r"\sqrt{x^2}"], ["x", "-x"]),
+    r"\{-1,0,1\}": ([r"0,\pm1", r"\{0,\pm1\}"], [r"\pm1", r"1,\pm0"]),
+    r"36\pi": ([r"36\pi\text{ cubic inches}"], [r"36\text{ cubic inches}"]),
     r"\ln 2": ([r"\log_e 2"], [r"\log_2 e"]),
     r"\binom{10}{3}": ([r"{10 \choose 3}"], [r"{10 \choose 4}"]),
     r"\frac{x+2}{x-3}": ([r"\frac{x+2}{x-3}, x\neq3"], [r"\frac{x-2}{x-3}, x\neq3"]),

@@ -66,7 +66,7 @@ def read_clean(text: str) -> Value | None:
         return _table(text) or Value(text)
     if choice := re.fullmatch(r"\(([A-J])\)\s*[:.]?\s+(.+)", text):  # AMC style: (B) 12
         return read_clean(choice[2])
-    if "\\pm" in text and text.count("\\pm") == 1:
+    if text.count("\\pm") == 1 and len(split(text.strip("⦃⦄"), COMMA)) == 1:
         both = [read_clean(text.replace("\\pm", sign)) for sign in ("+", "-")]
         if both[0] and both[1]:
             return _spread(text, both[0], both[1])
@@ -88,7 +88,7 @@ def read_clean(text: str) -> Value | None:
     if len(pieces) > 1:
         # "all but A, B" in words is one answer; a list is one of values
         items = [read_clean(piece) for piece in pieces]
-        known = tuple(item for item in items if item)
+        known = tuple(_flat([item for item in items if item]))
         if all("=" in piece for piece in pieces) and not any(isinstance(i, Named) for i in known):
             return known[-1] if known else None  # calculations, one after the other
         if not any(type(item) is Text for item in known) or all(type(i) is Text for i in known):
@@ -102,7 +102,7 @@ def read_clean(text: str) -> Value | None:
         r"(.*(?:\\pi|[\d})]))\s*(?:(?:square|cubic|sq\.?|cu\.?)\s+)?([a-z]{2,})(?:\s*\^\s*\{?[23]\}?)?",
         text,
     )
-    if measured and (measured[2].removesuffix("s") in {*UNITS, "unit"}):
+    if measured and ({measured[2], measured[2].removesuffix("s")} & {*UNITS, "unit"}):
         return read_clean(measured[1])
     if has_words(text):
         return Text(text)
@@ -152,7 +152,7 @@ def _bracketed(text: str) -> Value | None:
     opening = "⦃" if opening == "{" else opening
     closing = "⦄" if closing == "}" else closing
     pieces = [piece for piece in split(inner, rf"{COMMA}|;") if piece]
-    items = [item for item in map(read_clean, pieces) if item]
+    items = _flat([item for item in map(read_clean, pieces) if item])
     if len(items) == 1 and opening != "⦃":
         item = items[0]
         return None if type(item) is Value else item
@@ -171,6 +171,15 @@ def _bare(text: str, items: tuple[Value, ...]) -> Value:
         if any(_RELATION.search(item.latex) for item in items) and len(names) == 1:
             return Named(text, names.pop(), Union(text, tuple(sets)))
     return Group(text, "", items, "")
+
+
+def _flat(items: list[Value]) -> list[Value]:
+    """Put both values of a plus-minus into the list that it stands in."""
+    return [
+        value
+        for item in items
+        for value in (item.items if isinstance(item, Group) and not item.opening else [item])
+    ]
 
 
 def _overlap(text: str, items: tuple[Value, ...]) -> Value | None:
