@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matplotlib import rc_context
 
 from z1.evaluation.drawing import NARROW, STYLE, WIDE, Box, spread
-from z1.evaluation.plots import _bands, _draw_tradeoff, short_labels, by_difficulty, tradeoff
+from z1.evaluation.plots import _bands, _draw_tradeoff, by_difficulty, short_labels, tradeoff
 
 # Accuracy and tokens as the paper found them (MATH500), and as a run of the demo may look.
 PAPER = [
