@@ -1,8 +1,8 @@
 """`z1` for tests that start it dozens of times: a process that has torch and TRL loaded forks.
 
-``python preloaded.py SOCKET`` is that process; ``write_command`` writes a command `z1` that asks it
-to run one stage after the other. Each is z1's own command line in a process of its own, only
-without the ten seconds of imports.
+``python preloaded.py SOCKET`` is that process. A caller sends it the arguments and the current folder
+as JSON, with its standard output and standard error, and gets the exit code. What runs is z1's own
+command line in a process of its own, only without the ten seconds of imports.
 """
 
 import json
@@ -10,21 +10,6 @@ import os
 import socket
 import sys
 import traceback
-from pathlib import Path
-
-_COMMAND = """#!{python} -IS
-import json, os, socket, sys
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect({address!r})
-    call = json.dumps([sys.argv[1:], os.getcwd()]).encode()
-    socket.send_fds(server, [call], [1, 2])
-    sys.exit(int(server.recv(16) or 1))
-"""
-
-
-def write_command(path: Path, address: str) -> None:
-    path.write_text(_COMMAND.format(python=sys.executable, address=address))
-    path.chmod(0o755)
 
 
 def _serve(address: str) -> None:
