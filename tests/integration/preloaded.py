@@ -1,8 +1,8 @@
 """`z1` for tests that start it dozens of times: a process that has torch and TRL loaded forks.
 
-``python preloaded.py SOCKET`` is that process. A caller sends it the arguments and the current folder
-as JSON, with its standard output and standard error, and gets the exit code. What runs is z1's own
-command line in a process of its own, only without the ten seconds of imports.
+``python preloaded.py SOCKET`` is that process. A caller sends it the arguments and the current
+folder as JSON, with its standard output and standard error, and gets the exit code. What runs is
+z1's own command line in a process of its own, only without the ten seconds of imports.
 """
 
 import json

@@ -170,12 +170,6 @@ def test_a_fresh_clone_runs_every_step_once_and_commits_no_more_than_results(clo
     assert set(kept) == {"dvc.lock", *plots, *(f"results/metrics/{m}.json" for m in MODELS)}
 
 
-def test_what_dvc_prints_into_a_log_has_no_bars(reproduced):
-    assert "\r" not in reproduced
-    assert "it/s" not in reproduced
-    assert "runs/dvc/problems: kept 100 problems" in reproduced
-
-
 def test_run_again_it_does_nothing(clone, reproduced):
     log = clone("dvc", "repro")
     assert not started(log)
