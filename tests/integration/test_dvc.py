@@ -109,10 +109,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
         commands.mkdir()
         (commands / "z1").write_text(_COMMAND.format(python=sys.executable, address=address))
         (commands / "z1").chmod(0o755)
+        for name in ("components", "pipelines"):
+            Path(short, f"z1_{name}").symlink_to(ROOT / name)
         binaries = Path(sys.executable).parent
         environment = os.environ | {
             "PATH": f"{commands}:{binaries}:{os.environ['PATH']}",
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": f"{folder}:{short}",
             "OMP_NUM_THREADS": "1",
             "DVC_NO_ANALYTICS": "1",
             "DVC_SITE_CACHE_DIR": f"{short}/site",
