@@ -152,8 +152,8 @@ def started(log: str) -> list[str]:
 
 def show_metrics(clone: Clone) -> dict[str, Any]:
     """Return what `dvc metrics show` shows, by model."""
-    shown = clone.json("dvc", "metrics", "show")["workspace"]["data"]
-    return {Path(path).stem: figures["data"] for path, figures in shown.items()}
+    [shown] = clone.json("dvc", "metrics", "show").values()
+    return {Path(path).stem: figures["data"] for path, figures in shown["data"].items()}
 
 
 @pytest.fixture(scope="module")
