@@ -135,9 +135,11 @@ def stage(
       z1 stage generate --recipe demo --section teacher --input problems=out/problems \\
         --option split=seed --option efforts=all --output out/seed-replies
     """
+    from z1.progress import spare_logs
     from z1.recipe import find_recipe, load_recipe
     from z1.stages import run_stage
 
+    spare_logs()
     paths = {key: Path(path) for key, path in inputs}
     loaded = load_recipe(find_recipe(recipe))
     record = run_stage(name, loaded, section, paths, output, dict(options))

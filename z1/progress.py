@@ -2,7 +2,7 @@
 
 With ``Z1_PROGRESS=lines`` in the environment each report is one line of JSON on standard
 output, ``{"z1_progress": STEP, "done": N, "total": N}``; ``z1 run`` reads those. Otherwise a bar
-is drawn on standard error if that is a terminal, and nothing elsewhere.
+is drawn on standard error if that is a terminal; in a log there is a line every half minute.
 """
 
 import json
@@ -13,12 +13,14 @@ import time
 LINES = "lines"
 _BAR_WIDTH = 30
 _EVERY_SECONDS = 0.2
+_LOG_EVERY_SECONDS = 30.0
 _last_report = 0.0
+_last_logged = time.monotonic()
 
 
 def report(step: str, done: int, total: int) -> None:
     """Say that ``done`` of ``total`` pieces of a step's work are finished."""
-    global _last_report
+    global _last_report, _last_logged
     now = time.monotonic()
     if 0 < done < total and now - _last_report < _EVERY_SECONDS:
         return
@@ -30,3 +32,13 @@ def report(step: str, done: int, total: int) -> None:
         bar = "█" * filled + "·" * (_BAR_WIDTH - filled)
         end = "\n" if done >= total else ""
         print(f"\r{step} {bar} {done}/{total}", end=end, file=sys.stderr, flush=True)
+    elif 0 < done < total and now - _last_logged > _LOG_EVERY_SECONDS:
+        _last_logged = now
+        print(f"{step}  {done}/{total}", file=sys.stderr, flush=True)
+
+
+def spare_logs() -> None:
+    """Keep the bars of Hugging Face's libraries, if they are not loaded yet, out of a log."""
+    if not sys.stderr.isatty():
+        for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+            os.environ.setdefault(name, "1")

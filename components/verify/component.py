@@ -30,4 +30,4 @@ def verify(
     from z1.stages.component import run_component
 
     inputs = {"replies": replies, "problems": problems}
-    run_component("verify", recipe, "problems", inputs, output, metrics, step, workspace)
+    run_component("verify", recipe, "verify", inputs, output, metrics, step, workspace)

@@ -3,7 +3,7 @@
 ``metrics`` turns verified replies into figures, ``bootstrap`` puts an interval around the
 difference of two models, ``comparison`` holds TOPS against its baseline, ``report`` joins all that
 with the records of the stages into ``report.json``, and ``page`` and ``plots`` make of that the
-page a person reads.
+page a person reads; ``figures`` writes the same for tools that compare runs.
 """
 
 MODELS = {

@@ -92,7 +92,7 @@ def by_difficulty(models: Sequence[Model], figure_of: str, size: tuple[int, int]
     title = "Accuracy, %" if figure_of == "accuracy" else "Mean thinking tokens of a reply"
     names = {name for model in models for name in model["by_difficulty"]}
     labels = sorted(names, key=natural_key)
-    ticks, unit = _short_labels(labels)
+    ticks, unit = short_labels(labels)
     crowded = 9 * sum(map(len, ticks)) > size[0] - 170  # pixels, about
     with rc_context({**STYLE, "svg.hashsalt": f"{figure_of}-{size}"}):
         figure = make_figure(size)
@@ -137,7 +137,7 @@ def by_difficulty(models: Sequence[Model], figure_of: str, size: tuple[int, int]
         return svg(figure, f"{title}, by difficulty")
 
 
-def _short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
+def short_labels(labels: Sequence[str]) -> tuple[list[str], str]:
     """Take the words all labels share out of them: ``2 terms``, ``3 terms`` are 2, 3 ``terms``."""
     found = [re.fullmatch(r"(\D*)(\d+)(\D*)", text) for text in labels]
     words = {(match[1].strip(), match[3].strip()) for match in found if match}

@@ -8,8 +8,9 @@ baselines. The output holds
 ``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
-(columns ``z1.evaluation.budgets.BUDGETED``); ``report.json`` and ``report.html``. Whatever of it
-an earlier attempt left is gone on with.
+(columns ``z1.evaluation.budgets.BUDGETED``); ``report.json`` and ``report.html``; and
+``figures/``, the report's figures for tools (``z1.evaluation.figures``). Whatever of it an earlier
+attempt left is gone on with.
 
 ``sampled.json`` has a key for each table of verdicts, made of all that its replies depend on. A
 later evaluation takes over the replies and verdicts of an earlier one under the same key: one new
@@ -32,6 +33,7 @@ from z1.errors import InputError
 from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, list_curves, truncate
 from z1.evaluation.counting import recount
+from z1.evaluation.figures import write_figures
 from z1.evaluation.judge import ask_judge
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
@@ -67,6 +69,7 @@ REPORT_ONLY = (
             "counting.py",
             "curves.py",
             "drawing.py",
+            "figures.py",
             "judge.py",
             "page.py",
             "plots.py",
@@ -171,6 +174,7 @@ def run(work: Work) -> Metrics:
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(work.output / "report.json", text.encode())
     write_bytes(work.output / "report.html", render_page(report).encode())
+    write_figures(report, work.output / "figures")
     return Metrics(kept=total, dropped={}, details=own["details"], unit=own["unit"])
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from matplotlib import rc_context
 
 from z1.evaluation.drawing import NARROW, STYLE, WIDE, Box, spread
-from z1.evaluation.plots import _bands, _draw_tradeoff, _short_labels, by_difficulty, tradeoff
+from z1.evaluation.plots import _bands, _draw_tradeoff, by_difficulty, short_labels, tradeoff
 
 # Accuracy and tokens as the paper found them (MATH500), and as a run of the demo may look.
 PAPER = [
@@ -118,11 +118,11 @@ def test_the_accuracy_axis_is_cut_only_around_a_wide_gap():
 
 
 def test_words_shared_by_all_labels_are_said_once():
-    assert _short_labels(["2 terms", "10 terms"]) == (["2", "10"], "terms")
-    assert _short_labels(["Level 1", "Level 2"]) == (["1", "2"], "Level")
-    assert _short_labels(["2", "3"]) == (["2", "3"], "")
-    assert _short_labels(["easy", "hard"]) == (["easy", "hard"], "")
-    assert _short_labels(["2 terms", "2 digits"]) == (["2 terms", "2 digits"], "")
+    assert short_labels(["2 terms", "10 terms"]) == (["2", "10"], "terms")
+    assert short_labels(["Level 1", "Level 2"]) == (["1", "2"], "Level")
+    assert short_labels(["2", "3"]) == (["2", "3"], "")
+    assert short_labels(["easy", "hard"]) == (["easy", "hard"], "")
+    assert short_labels(["2 terms", "2 digits"]) == (["2 terms", "2 digits"], "")
 
 
 @given(st.lists(st.floats(0, 400), min_size=1, max_size=12).map(sorted))
