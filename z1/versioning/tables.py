@@ -56,7 +56,7 @@ def draw_lineage(ancestors: Sequence[Version]) -> None:
     console = Console()
     if root.published is not None:
         console.print(f"recipe {root.published.recipe}, {root.created:%Y-%m-%d %H:%M}")
-    console.print(tree, soft_wrap=True)
+    console.print(tree)
 
 
 def _line(version: Version) -> str:
@@ -72,13 +72,12 @@ def _describe(version: Version) -> Iterator[str]:
     metrics: Mapping[str, Any] = version.metrics
     yield version.published.kind
     if "kept" in metrics:
-        dropped = f", {metrics['dropped']:,} dropped" if metrics["dropped"] else ""
-        yield f"{metrics['kept']:,} {metrics['unit']}{dropped}"
+        dropped = f", {metrics['dropped']:,} dropped" if metrics.get("dropped") else ""
+        yield f"{metrics['kept']:,} {metrics.get('unit', 'rows')}{dropped}"
     ways = metrics.get("evaluation", {})
     sampled = next(iter(ways), "").partition(",")[0]  # rows at the first temperature suffice here
     for way, figures in ways.items():
         temperature, _, effort = way.partition(", ")
         if temperature == sampled:
-            how = f" at {effort}" if effort else ""
-            tokens = f"{figures['thinking_tokens']:,.1f} tokens"
-            yield f"{figures['accuracy']:.1%} right{how}, {tokens}"
+            right = f"{figures['accuracy']:.1%} right at {figures['thinking_tokens']:,.1f} tokens"
+            yield f"{effort} {right}".strip()
