@@ -5,11 +5,12 @@ disturb each other and a content that no version names yet does no harm.
 """
 
 import json
+import logging
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -63,9 +64,9 @@ def publish(url: str, artifacts: Sequence[Artifact], recipe: str, text: str) -> 
     """
     with open_registry(url) as registry:
         storage = registry.find_storage()
-        with using(storage):
+        with using(storage), tempfile.TemporaryDirectory(prefix="z1-dvc-") as scratch:
             contents = {each.name: store(each.folder, storage) for each in artifacts}
-            publication = _Publication(registry, storage, contents, recipe, text)
+            publication = _Publication(registry, storage, contents, recipe, text, Path(scratch))
             registry.push(lambda: publication.write(artifacts))
     return publication.outcomes
 
@@ -116,10 +117,10 @@ class _Publication:
         contents: Mapping[str, Manifest],
         recipe: str,
         text: str,
+        scratch: Path,
     ) -> None:
         self._registry, self._storage, self._contents = registry, storage, contents
-        self._recipe, self._text = recipe, text
-        self._references: dict[str, bytes] = {}
+        self._recipe, self._text, self._scratch = recipe, text, scratch
         self.outcomes: dict[str, Outcome] = {}
 
     def write(self, artifacts: Sequence[Artifact]) -> list[str]:
@@ -164,8 +165,10 @@ class _Publication:
             parents=tuple(self._ancestor(name) for name in artifact.parents),
             origins=dict(artifact.origins),
         )
-        self._refer(folder, manifest.digest)
+        folder.mkdir(parents=True, exist_ok=True)
         files = {
+            f"{DATA}.dvc": self._reference(manifest.digest),
+            ".gitignore": f"/{DATA}\n".encode(),
             RECORD: _to_json(published.model_dump(mode="json")),
             METRICS: _to_json(artifact.metrics),
             "recipe.yaml": self._text.encode(),
@@ -186,25 +189,31 @@ class _Publication:
             digest=self._contents[name].digest,
         )
 
-    def _refer(self, folder: Path, digest: str) -> None:
-        """Let DVC refer to a content where it lies."""
+    def _reference(self, digest: str) -> bytes:
+        """Return the file by which DVC refers to a content where it lies.
+
+        DVC makes it in a project of its own: in the registry it would look through all that is
+        there each time, and again whenever somebody else was quicker.
+        """
         from dvc.repo import Repo
 
-        folder.mkdir(parents=True, exist_ok=True)
-        reference = folder / f"{DATA}.dvc"
-        if digest not in self._references:
-            reference.unlink(missing_ok=True)
-            source = f"remote://{self._storage.name}/{_FOLDER}/{digest}"
+        reference = self._scratch / digest / f"{DATA}.dvc"
+        if not reference.is_file():
+            logging.getLogger("dvc").setLevel(logging.WARNING)  # the rest is for its own users
             try:
-                # What DVC says on the way is for people at its own command line.
-                with redirect_stdout(StringIO()), Repo(str(self._registry.folder)) as repo:
-                    repo.imp_url(source, out=str(folder / DATA), no_download=True)
+                settings = self._scratch / ".dvc"
+                if not settings.is_dir():
+                    Repo.init(str(self._scratch), no_scm=True).close()
+                    (settings / "config").rename(settings / "config.local")  # it says: no Git
+                    shutil.copyfile(self._registry.folder / ".dvc" / "config", settings / "config")
+                reference.parent.mkdir(exist_ok=True)
+                source = f"remote://{self._storage.name}/{_FOLDER}/{digest}"
+                with Repo(str(self._scratch)) as repo:
+                    repo.imp_url(source, out=str(reference.with_suffix("")), no_download=True)
             except Exception as error:  # DVC lets the errors of all its libraries through
                 address = address_of(self._storage, digest)
                 raise InputError(f"{address}: DVC cannot refer to it: {error}") from error
-            self._references[digest] = reference.read_bytes()
-        reference.write_bytes(self._references[digest])
-        (folder / ".gitignore").write_text(f"/{DATA}\n", encoding="utf-8")
+        return reference.read_bytes()
 
     def _list(self, artifacts: Sequence[Artifact]) -> None:
         """Name the new versions in dvc.yaml, where DVC's model registry and metrics look."""

@@ -47,10 +47,10 @@ def dvc(folder: Path, *arguments: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _alone(server, monkeypatch):
-    """Nobody's Git settings, and parts as large as those of other processes."""
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+def _alone(server, _environment, monkeypatch):
+    """Nobody's settings, and parts as large as those of other processes."""
+    monkeypatch.delenv("AWS_CONFIG_FILE")  # a device is no such file to DVC
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
     monkeypatch.setattr(manifest, "PART_BYTES", 16 * 2**20)
 
 
@@ -100,12 +100,14 @@ def run(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def _environment(_server: Any) -> Iterator[None]:
+def _environment(_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The server's environment, and nobody's settings."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in local.make_environment(_server.port).items():
             patch.setenv(name, value)
         patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
         patch.setenv("DVC_NO_ANALYTICS", "1")
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
 
@@ -149,13 +151,20 @@ def url(template, tmp_path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "registry.git"))
 
 
-def retrain(run: Path, folder: Path, seed: str) -> Path:
-    """Copy a run as if another training had made its model, of another seed."""
+@pytest.fixture
+def filled(published, tmp_path) -> Path:
+    """A registry of the test's own, with the run in it."""
+    return Path(shutil.copytree(published, tmp_path / "registry.git"))
+
+
+def retrain(run: Path, folder: Path, seed: str, step: str) -> Path:
+    """Copy a run as if another training, of another seed, had made the model of a step."""
     shutil.copytree(run, folder)
-    (folder / "tops" / "chat_template.jinja").open("a").write(seed)
-    record = json.loads((folder / "tops" / "stage.json").read_text())
+    with (folder / step / "chat_template.jinja").open("a") as template:
+        template.write(seed)
+    record = json.loads((folder / step / "stage.json").read_text())
     record["key"] = seed * 64
-    (folder / "tops" / "stage.json").write_text(json.dumps(record))
+    (folder / step / "stage.json").write_text(json.dumps(record))
     return folder
 
 
@@ -245,16 +254,15 @@ def test_dvc_brings_the_same_bytes(run, published, tmp_path):
 
 
 def test_what_is_published_keeps_its_version_and_what_changed_gets_the_next(
-    recipe, run, url, tmp_path
+    recipe, run, filled, tmp_path
 ):
-    first = publish(recipe, run, url, tmp_path / "first")
-    assert first["kept"] == len(ANCESTORS) + 2
-    assert first["unit"] == "versions"
-    head = git(url, "rev-parse", "HEAD")
+    url = filled
+    refs = git(url, "for-each-ref")
     again = publish(recipe, run, url, tmp_path / "again")
-    assert (again["kept"], again["details"]["new"]) == (first["kept"], [])
-    assert git(url, "rev-parse", "HEAD") == head
-    other = retrain(run, tmp_path / "other", "b")
+    assert (again["kept"], again["unit"]) == (len(ANCESTORS) + 2, "versions")
+    assert again["details"]["new"] == []
+    assert git(url, "for-each-ref") == refs
+    other = retrain(run, tmp_path / "other", "b", "tops")
     assert publish(recipe, other, url, tmp_path)["details"]["new"] == ["mine@v2"]
     assert publish(recipe, run, url, tmp_path / "back")["details"]["new"] == []
     found = lineage(url, "mine@v2")
@@ -281,11 +289,12 @@ def pull(url: Path, version: str, folder: Path) -> Path:
 
 
 def test_two_publishers_at_once_both_succeed(recipe, run, url, tmp_path):
-    text = write_recipe(recipe.model_copy(update={"publish": Publish(registry=str(url))}))
+    section = Publish(registry=str(url), model="tag")
+    text = write_recipe(recipe.model_copy(update={"publish": section}))
     (tmp_path / "mine.yaml").write_text(text)
     publishers = []
     for seed in "cd":
-        steps = retrain(run, tmp_path / seed, seed)
+        steps = retrain(run, tmp_path / seed, seed, "tag")
         command = [sys.executable, "-m", "z1.cli", "stage", "publish"]
         command += ["--recipe", str(tmp_path / "mine.yaml"), "--section", "publish"]
         for path in steps.glob("*/stage.json"):
@@ -299,9 +308,9 @@ def test_two_publishers_at_once_both_succeed(recipe, run, url, tmp_path):
     got = {}
     for seed in "cd":
         outcome = json.loads((tmp_path / f"published-{seed}" / "versions.json").read_text())
-        got[seed] = outcome["versions"]["tops"]["version"]
-        assert differences(pull(url, got[seed], tmp_path), tmp_path / seed / "tops") == []
-        assert "mine/shortest@v1" in lineage(url, got[seed])  # the other's is the same
+        got[seed] = outcome["versions"]["tag"]["version"]
+        assert differences(pull(url, got[seed], tmp_path), tmp_path / seed / "tag") == []
+        assert "mine/seed@v1" in lineage(url, got[seed])  # the other's is the same
     assert sorted(got.values()) == ["mine@v1", "mine@v2"]
 
 
@@ -311,14 +320,15 @@ def test_a_refused_push_leaves_nothing_and_is_finished_by_a_second_try(
     monkeypatch.setattr(registry, "_PAUSE", 0.0)
     refs = git(url, "for-each-ref")
     hook = url / "hooks" / "update"  # is asked for each branch and tag
-    hook.write_text('#!/bin/sh\ncase $1 in *shortest*) echo "not today" >&2; exit 1;; esac\n')
+    hook.write_text('#!/bin/sh\ncase $1 in *seed-replies*) echo "not today" >&2; exit 1;; esac\n')
     hook.chmod(0o755)
     with pytest.raises(InputError, match="not today") as caught:
-        publish(recipe, run, url, tmp_path)
+        publish(recipe, run, url, tmp_path, model="tag")
     assert "Nothing was published" in str(caught.value)
     assert git(url, "for-each-ref") == refs
     hook.unlink()
-    assert publish(recipe, run, url, tmp_path)["details"]["new"][-1] == "mine@v1"
+    record = publish(recipe, run, url, tmp_path, model="tag")
+    assert record["details"]["new"][-1] == "mine@v1"
 
 
 def test_a_server_that_is_gone_leaves_nothing_published(
@@ -327,12 +337,13 @@ def test_a_server_that_is_gone_leaves_nothing_published(
     refs = git(url, "for-each-ref")
     server.kill()
     monkeypatch.setattr(connection, "PATIENCE", 0.5)
-    other = retrain(run, tmp_path / "other", "e")
+    other = retrain(run, tmp_path / "other", "e", "tag")
     with pytest.raises(InputError, match="cannot be reached"):
-        publish(recipe, other, url, tmp_path)
+        publish(recipe, other, url, tmp_path, model="tag")
     assert git(url, "for-each-ref") == refs
     server.start()
-    assert "mine@v1" in publish(recipe, other, url, tmp_path)["details"]["new"]
+    monkeypatch.setattr(connection, "PATIENCE", 60.0)
+    assert "mine@v1" in publish(recipe, other, url, tmp_path, model="tag")["details"]["new"]
 
 
 def test_without_a_registry_nothing_is_published(recipe, run, tmp_path):
@@ -365,9 +376,9 @@ def test_a_missing_ancestor_is_named(recipe, run, published, tmp_path):
         run_stage("publish", section, "publish", inputs, tmp_path / "publish")
 
 
-def test_a_stage_has_one_version_at_a_time(recipe, run, url, tmp_path):
-    publish(recipe, run, url, tmp_path / "first")
-    publish(recipe, retrain(run, tmp_path / "other", "f"), url, tmp_path)
+def test_a_stage_has_one_version_at_a_time(recipe, run, filled, tmp_path):
+    url = filled
+    publish(recipe, retrain(run, tmp_path / "other", "f", "tops"), url, tmp_path)
     said = [
         z1(url, "promote", version, "--stage", "prod").output
         for version in ("mine@v2", "mine@v1", "mine@v1.0.0", "mine@v2")
