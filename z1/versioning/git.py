@@ -39,8 +39,11 @@ _CAUSES = {
 }
 
 
-class GitError(Exception):
-    """Git refused; the message is what it said."""
+class GitError(InputError):
+    """Git refused; the message is what it said.
+
+    What nobody makes better sense of is the user's to see: a hook or a signature of their own Git.
+    """
 
 
 def git(folder: Path, *arguments: str, given: str = "", date: int | None = None) -> bytes:
@@ -70,7 +73,8 @@ def git(folder: Path, *arguments: str, given: str = "", date: int | None = None)
     except FileNotFoundError as error:
         raise InputError("git is not installed") from error
     if done.returncode:
-        raise GitError(done.stderr.decode(errors="replace").strip())
+        said = done.stderr.decode(errors="replace").strip()
+        raise GitError(said or f"git {arguments[0]} failed")
     return done.stdout
 
 

@@ -100,11 +100,13 @@ class Registry:
     def _refs(self, *patterns: str) -> str:
         return self.git("for-each-ref", *patterns)
 
-    def tag(self, name: str, revision: str, message: str) -> None:
-        """Tag a revision, later than all other tags: whose a stage is, GTO tells by the time."""
-        order = ("--sort=-creatordate", "--count=1", "--format=%(creatordate:unix)")
-        last = self.git("for-each-ref", *order, "refs/tags")
-        date = max(int(time.time()), int(last or 0) + 1)
+    def tag(self, name: str, revision: str, message: str, last: bool = False) -> None:
+        """Tag a revision; if ``last``, with a time after those of all other tags."""
+        date = None
+        if last:
+            order = ("--sort=-creatordate", "--count=1", "--format=%(creatordate:unix)")
+            newest = self.git("for-each-ref", *order, "refs/tags")
+            date = max(int(time.time()), int(newest or 0) + 1)
         self.git("tag", "--annotate", "--message", message, name, revision, date=date)
 
     def push(self, change: Callable[[], list[str]]) -> None:

@@ -54,7 +54,7 @@ class Published(BaseModel):
     """Name of the recipe."""
     parents: tuple[Ancestor, ...] = ()
     origins: dict[str, str] = {}
-    """What is not in the registry: by ``teacher`` or ``base model``, a hub id or a description."""
+    """What is not in the registry: by ``teacher`` or ``base``, a hub id or a description."""
 
 
 class Version(NamedTuple):
@@ -86,14 +86,18 @@ def full_number(version: str) -> str:
 
 def list_versions(registry: Registry) -> list[Version]:
     """Return all versions by name, each name's newest first."""
+    from gto.base import BaseRegistryState
     from gto.constants import VersionSort
     from gto.registry import GitRegistry
 
+    # Its tags alone: all that GTO can find out takes five times as long.
+    state = BaseRegistryState()
     with GitRegistry.from_url(str(registry.folder)) as gto:
-        artifacts = gto.get_artifacts()
+        for manager in (gto.version_manager, gto.stage_manager):
+            state = manager.update_state(state)
     found = []
     stages: dict[tuple[str, str], list[str]] = {}
-    for name, artifact in sorted(artifacts.items()):
+    for name, artifact in sorted(state.artifacts.items()):
         for stage, held in artifact.get_vstages(
             registered_only=True, versions_per_stage=1, sort=VersionSort.Timestamp
         ).items():
@@ -114,7 +118,7 @@ def list_versions(registry: Registry) -> list[Version]:
             created=each.created_at,
             stages=tuple(sorted(stages.get((name, each.version), ()))),
             published=_parse(texts.get(f"{tags[name, each.version]}:{name}/{RECORD}")),
-            metrics=json.loads(texts.get(f"{tags[name, each.version]}:{name}/{METRICS}", b"{}")),
+            metrics=_load(texts.get(f"{tags[name, each.version]}:{name}/{METRICS}")),
         )
         for name, each in found
     ]
@@ -125,6 +129,15 @@ def _parse(content: bytes | None) -> Published | None:
         return None if content is None else Published.model_validate_json(content)
     except ValidationError:
         return None
+
+
+def _load(content: bytes | None) -> dict[str, Any]:
+    """Return figures; another tool's file of the same name may hold anything."""
+    try:
+        figures = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return figures if isinstance(figures, dict) else {}
 
 
 def next_number(registry: Registry, name: str) -> int:
@@ -192,7 +205,8 @@ def promote(registry: Registry, reference: str, stage: str) -> tuple[Version, Ve
                 raise InputError(f"stage {stage!r}: {error}") from error
             name = str(name_tag(Action.ASSIGN, version.name, stage=stage, scm=gto.scm))
         message = f"Assigning stage {stage} to artifact {version.name} version {version.number}"
-        registry.tag(name, f"{version.tag}^{{commit}}", message)
+        # GTO takes the last one's time for whose the stage is; clocks differ, and tick in seconds.
+        registry.tag(name, f"{version.tag}^{{commit}}", message, last=True)
         return [name]
 
     registry.push(tag)
