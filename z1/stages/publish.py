@@ -32,7 +32,7 @@ def run(work: Work) -> Metrics:
     if work.section.registry is not None:
         from z1.versioning.publishing import publish
 
-        artifacts = list(_Family(work).collect().values())
+        artifacts = collect(work)
         recipe = work.recipe
         published = publish(work.section.registry, artifacts, recipe.name, write_recipe(recipe))
         outcomes = {each.step: published[each.name]._asdict() for each in artifacts}
@@ -51,8 +51,16 @@ def artifact_name(recipe: str, step: str = "") -> str:
     return f"{name}/{step}" if step else name
 
 
+def collect(work: Work) -> list[Any]:
+    """Return the model to publish and its ancestors, as artifacts, ancestors first.
+
+    Raises InputError if one is missing.
+    """
+    return _Family(work).collect()
+
+
 class _Family:
-    """The model to publish and its ancestors, ancestors first."""
+    """The model to publish and its ancestors."""
 
     def __init__(self, work: Work) -> None:
         from z1.versioning.publishing import Artifact
@@ -71,10 +79,9 @@ class _Family:
         self._figures = _read_figures(work.inputs.get("evaluate"))
         self._found: dict[str, Artifact] = {}
 
-    def collect(self) -> dict[str, Any]:
-        """Return all artifacts by their names. Raises InputError if an ancestor is missing."""
+    def collect(self) -> list[Any]:
         self._add(self._model)
-        return self._found
+        return list(self._found.values())
 
     def _add(self, step: str) -> str:
         """Add what a step made, after its ancestors; return its name."""

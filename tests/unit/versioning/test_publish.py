@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 
 from z1.cli import main
 from z1.errors import InputError
-from z1.recipe import Publish, Recipe, load_recipe, write_recipe
-from z1.stages import run_stage
-from z1.stages.publish import artifact_name
+from z1.recipe import Publish, Recipe, Teacher, load_recipe, write_recipe
+from z1.stages import Work, run_stage
+from z1.stages.publish import artifact_name, collect
 from z1.tiny import MODEL
 from z1.versioning import connection, local, manifest, registry
 
@@ -352,17 +352,11 @@ def test_without_a_registry_nothing_is_published(recipe, run, tmp_path):
     assert json.loads((tmp_path / "publish" / "versions.json").read_text())["versions"] == {}
 
 
-def test_what_is_no_registry_is_named_with_what_to_do(recipe, run, tmp_path):
+def test_what_makes_a_repository_a_registry_is_told(recipe, run, tmp_path):
     git(tmp_path, "init", "--quiet", "--bare", "empty.git")
     with pytest.raises(InputError, match="no default DVC remote on S3") as caught:
         publish(recipe, run, tmp_path / "empty.git", tmp_path)
     assert "dvc remote add --default" in str(caught.value)
-    (tmp_path / "plain").mkdir()
-    with pytest.raises(InputError, match="plain: is no Git repository"):
-        publish(recipe, run, tmp_path / "plain", tmp_path)
-    nowhere = "http://127.0.0.1:9/registry.git"
-    with pytest.raises(InputError, match=r"registry\.git: cannot be reached"):
-        publish(recipe, run, nowhere, tmp_path)
 
 
 def test_a_missing_ancestor_is_named(recipe, run, published, tmp_path):
@@ -428,6 +422,20 @@ def test_a_pull_replaces_nothing_and_may_be_repeated(published, tmp_path):
     assert "remove or rename it" in done.stderr
     assert (target / "stage.json").read_text() == "{}"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_models_from_outside_are_named_or_published_too(recipe, run, tmp_path):
+    hub = recipe.model.model_copy(update={"path": "some/base", "revision": "v2"})
+    teacher = Teacher(engine="transformers", model=str(MODEL), sampling=recipe.generate)
+    other = recipe.model_copy(update={"model": hub, "teacher": teacher})
+    inputs = {path.parent.name: path.parent for path in run.glob("*/stage.json")}
+    work = Work(other, Publish(registry="here"), inputs, {}, tmp_path, "publish")
+    found = {artifact.name: artifact for artifact in collect(work)}
+    assert found["mine"].origins == found["mine/tag"].origins == {"base": "some/base at v2"}
+    assert found["mine/seed-replies"].parents == ("mine/problems", "mine/teacher")
+    assert (found["mine/teacher"].kind, found["mine/teacher"].folder) == ("model", MODEL)
+    assert "mine/base" not in found
+    assert list(found)[-1] == "mine"
 
 
 def test_a_dot_in_a_recipes_name_becomes_what_gto_takes():
