@@ -34,7 +34,7 @@ def versions(name: str | None, registry: str, as_json: bool) -> None:
     from z1.versioning.versions import find_named, list_versions
 
     with open_registry(registry) as opened:
-        found = list_versions(opened)
+        found = [version for version in list_versions(opened) if version.active]
     chosen = find_named(found, name) if name else found
     if as_json:
         click.echo(json.dumps([to_json(version) for version in chosen], indent=1))

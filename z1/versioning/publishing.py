@@ -128,7 +128,7 @@ class _Publication:
         there = {
             (each.name, each.published.key, each.published.digest): str(each)
             for each in list_versions(self._registry)
-            if each.published is not None
+            if each.published is not None and each.active
         }
         self.outcomes = {}
         tags: dict[str, str] = {}

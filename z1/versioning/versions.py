@@ -69,6 +69,8 @@ class Version(NamedTuple):
     published: Published | None
     """None if something else than z1 registered it."""
     metrics: dict[str, Any]
+    active: bool
+    """Whether it was not taken back with ``gto deregister``; its descendants know it still."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.number}"
@@ -85,7 +87,7 @@ def full_number(version: str) -> str:
 
 
 def list_versions(registry: Registry) -> list[Version]:
-    """Return all versions by name, each name's newest first."""
+    """Return all versions by name, each name's newest first; also those taken back."""
     from gto.base import BaseRegistryState
     from gto.constants import VersionSort
     from gto.registry import GitRegistry
@@ -103,7 +105,8 @@ def list_versions(registry: Registry) -> list[Version]:
         ).items():
             for each in held:
                 stages.setdefault((name, each.version), []).append(stage)
-        found += [(name, version) for version in artifact.get_versions()]
+        everything = artifact.get_versions(active_only=False)
+        found += [(name, version) for version in everything if version.is_registered]
     tags = {(name, each.version): f"{name}@{each.version}" for name, each in found}
     texts = registry.read(
         f"{tags[name, each.version]}:{name}/{file}"
@@ -119,6 +122,7 @@ def list_versions(registry: Registry) -> list[Version]:
             stages=tuple(sorted(stages.get((name, each.version), ()))),
             published=_parse(texts.get(f"{tags[name, each.version]}:{name}/{RECORD}")),
             metrics=_load(texts.get(f"{tags[name, each.version]}:{name}/{METRICS}")),
+            active=each.is_active,
         )
         for name, each in found
     ]
@@ -157,16 +161,17 @@ def find_version(versions: Iterable[Version], reference: str) -> Version:
         raise InputError(f"{reference!r} is no version; write NAME@v3, NAME@latest or NAME#STAGE")
     named = find_named(versions, match["name"])
     wanted, stage = match["version"], match["stage"]
-    if wanted == "latest":
-        return named[0]
+    active = [version for version in named if version.active]
+    if wanted == "latest" and active:
+        return active[0]
     for version in named:
         if stage in version.stages or (wanted and version.tag.endswith(f"@{full_number(wanted)}")):
             return version
     there = ", ".join(
         f"{version} ({', '.join(version.stages)})" if version.stages else str(version)
-        for version in named
+        for version in active
     )
-    raise InputError(f"{reference}: the registry has no such version; it has {there}")
+    raise InputError(f"{reference}: the registry has no such version; it has {there or 'none'}")
 
 
 def find_named(versions: Iterable[Version], name: str) -> list[Version]:

@@ -12,7 +12,7 @@ import pytest
 
 from z1.errors import InputError
 from z1.versioning.registry import Registry, Storage, open_registry, using
-from z1.versioning.versions import list_versions, next_number
+from z1.versioning.versions import find_version, list_versions, next_number
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -75,12 +75,16 @@ def test_who_comes_second_makes_the_change_anew_on_top_of_the_first(url):
     assert git(Path(url), "log", "-1", "--format=%an <%ae>") == "z1 <z1@localhost>\n"
 
 
-def test_a_version_taken_back_is_not_listed_and_its_number_not_used_again(url):
+def test_a_version_taken_back_is_no_longer_the_latest_and_its_number_not_used_again(url):
     with open_registry(url) as registry:
         registry.push(lambda: write(registry, "a", ["model@v1.0.0"]))
         registry.push(lambda: write(registry, "b", ["model@v2.0.0"]))
         gto.api.deregister(str(registry.folder), "model", version="v2.0.0", author_email="a@b")
-        assert [str(version) for version in list_versions(registry)] == ["model@v1"]
+        versions = list_versions(registry)
+        assert str(find_version(versions, "model@latest")) == "model@v1"
+        assert not find_version(versions, "model@v2").active  # what was made from it knows it still
+        with pytest.raises(InputError, match=r"it has model@v1$"):
+            find_version(versions, "model@v3")
         assert next_number(registry, "model") == 3
 
 
