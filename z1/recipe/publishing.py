@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from z1.recipe.section import Section
 
@@ -17,7 +17,7 @@ class Publish(Section):
 
     url_or_folder = ("registry",)
 
-    registry: str | None = None
+    registry: str | None = Field(None, min_length=1)
     """URL or folder of a Git repository with a DVC remote on S3; nothing is published if absent."""
     model: PublishedModel | None = None
     """Step whose model is published, such as ``iter-dpo``; ``tops`` or ``z1`` if absent, by the

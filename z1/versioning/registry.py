@@ -148,6 +148,8 @@ _ALL = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 @contextmanager
 def open_registry(url: str) -> Iterator[Registry]:
     """Clone a registry for a while. Raises InputError if it cannot be had."""
+    if not url:
+        raise InputError("registry: the name is empty; give the URL or folder of a Git repository")
     try:
         import dvc  # noqa: F401
         import gto  # noqa: F401
