@@ -7,7 +7,7 @@
               │                               └─ random-right → random, the baseline
               ├─ iter-replies (of tops) → iter-verdicts ─┬─ chosen → iter-sft
               │                                          └─ pairs → iter-dpo
-              └─ evaluate
+              └─ evaluate → publish
 
 The models in brackets are trained for an evaluation over thinking budgets. kfp has no condition
 around a step whose output is used outside of it, so that is a pipeline of its own, of the same
@@ -22,6 +22,7 @@ from z1_components.dpo.component import dpo
 from z1_components.evaluate.component import evaluate
 from z1_components.generate.component import generate
 from z1_components.problems.component import problems
+from z1_components.publish.component import publish
 from z1_components.select.component import select
 from z1_components.sft.component import sft
 from z1_components.verify.component import verify
@@ -33,10 +34,14 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
     ``budgets`` adds what an evaluation over thinking budgets needs.
     """
 
+    made: dict[str, Any] = {}
+
     def do(component: Any, step: str, **arguments: Any) -> Any:
         """Add a step and return its output."""
         task = component(step=step, recipe=recipe, workspace=workspace, **arguments)
-        return task.set_display_name(step).outputs["output"]
+        output = task.set_display_name(step).outputs["output"]
+        made[step.replace("-", "_")] = output
+        return output
 
     given = do(problems, "problems")
 
@@ -73,6 +78,7 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
         models["tops_stop"] = do(sft, "tops-stop", section="train.tops_stop", **rows)
         models["tops_tags"] = do(sft, "tops-tags", section="train.tops_tags", **rows)
     do(evaluate, "evaluate", problems=given, **models)
+    do(publish, "publish", **made)
 
 
 @dsl.pipeline(name="tops")

@@ -2,7 +2,7 @@
 
 ::
 
-    problems → replies (of the teacher) → kept → subset → z1 → evaluate
+    problems → replies (of the teacher) → kept → subset → z1 → evaluate → publish
 
 The teacher answers each training problem once and is asked for no effort. ``kept`` are the replies
 that were not cut and do not go round in a loop, and are right if the recipe wants them verified;
@@ -17,6 +17,7 @@ from z1_components.evaluate.component import evaluate
 from z1_components.filter.component import filter
 from z1_components.generate.component import generate
 from z1_components.problems.component import problems
+from z1_components.publish.component import publish
 from z1_components.select.component import select
 from z1_components.sft.component import sft
 
@@ -30,10 +31,13 @@ def z1_pipeline(recipe: str, workspace: str = "") -> None:
         workspace: The run's folder on this machine; empty on a cluster.
     """
 
+    made: dict[str, Any] = {}
+
     def do(component: Any, step: str, **arguments: Any) -> Any:
         """Add a step and return its output."""
         task = component(step=step, recipe=recipe, workspace=workspace, **arguments)
-        return task.set_display_name(step).outputs["output"]
+        made[step] = task.set_display_name(step).outputs["output"]
+        return made[step]
 
     given = do(problems, "problems")
     how = {"section": "teacher", "split": "train", "efforts": "none"}
@@ -42,3 +46,4 @@ def z1_pipeline(recipe: str, workspace: str = "") -> None:
     subset = do(select, "subset", rule="tokens", replies=kept, problems=given)
     z1 = do(sft, "z1", section="train.z1", examples=subset, problems=given)
     do(evaluate, "evaluate", problems=given, z1=z1)
+    do(publish, "publish", **made)

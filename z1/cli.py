@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from z1.errors import InputError
+from z1.versioning.commands import COMMANDS
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -114,9 +115,9 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo or evaluate. Inputs are folders
-    that other stages wrote. An output that is there already, made of the same inputs, is not made
-    again.
+    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate or publish. Inputs are
+    folders that other stages wrote. An output that is there already, made of the same inputs, is
+    not made again.
 
     \b
     Inputs and options of each stage:
@@ -128,6 +129,7 @@ def stage(
       sft        examples, model, problems
       dpo        pairs, model
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1
+      publish    evaluate, and by their names all steps that the model came from
 
     \b
     Example:
@@ -354,6 +356,10 @@ def tiny_base(folder: Path) -> None:
 
     write_tiny(folder)
     click.echo(f"{folder}: the tiny base model")
+
+
+for _command in COMMANDS:
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

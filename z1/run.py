@@ -74,6 +74,10 @@ def run_recipe(path: Path, output: Path) -> None:
         copy_reports(folder / "evaluate", folder)
     print_table(json.loads((folder / "report.json").read_text(encoding="utf-8")))
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    published = json.loads((folder / "publish" / "versions.json").read_bytes())["versions"]
+    if published:
+        *_, model = published.values()  # after its ancestors
+        console.print(f"Published: {model['version']}", soft_wrap=True, highlight=False)
 
 
 def _find_pipeline(recipe: Recipe) -> Any:

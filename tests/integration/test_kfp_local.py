@@ -128,6 +128,8 @@ def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
         "subset": given | {"replies": "kept"},
         "z1": given | {"examples": "subset"},
         "evaluate": given | {"z1": "z1"},
+        "publish": {step: step for step in ("problems", "replies", "kept", "subset", "z1")}
+        | {"evaluate": "evaluate"},
     }
     assert settings == {
         "replies": {"section": "teacher", "split": "train", "efforts": "none"},
@@ -142,6 +144,8 @@ def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_pat
     given = {"problems": "problems"}
     budgets = name == "budgets_pipeline"
     more = given | {"examples": "shortest"}
+    published = inputs.pop("publish")
+    assert published == {step.replace("-", "_"): step for step in inputs}
     assert inputs == {
         "problems": {},
         "seed-replies": given,

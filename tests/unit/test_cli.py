@@ -25,6 +25,10 @@ COMMANDS = [
     ["recipe", "keys"],
     ["problems"],
     ["problems", "check"],
+    ["versions"],
+    ["lineage"],
+    ["pull"],
+    ["promote"],
     ["tiny-base"],
 ]
 

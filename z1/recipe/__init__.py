@@ -18,6 +18,7 @@ from z1.recipe.problems import (
     Source,
     Splits,
 )
+from z1.recipe.publishing import Publish
 from z1.recipe.reading import find_recipe, load_recipe, parse_recipe, write_recipe
 from z1.recipe.sampling import (
     BaseModelSection,
@@ -54,6 +55,7 @@ __all__ = [
     "Lora",
     "Problems",
     "ProceduralSource",
+    "Publish",
     "QuestionsSource",
     "Recipe",
     "Sampling",

@@ -32,6 +32,8 @@ class Section(BaseModel):
     beside the recipe."""
     file_or_folder: ClassVar[tuple[str, ...]] = ()
     """Fields with a path that may be a folder; any other path has to be a file."""
+    url_or_folder: ClassVar[tuple[str, ...]] = ()
+    """Fields with the URL of a Git repository, or a folder."""
 
     def uses(self) -> tuple[str, ...]:
         """Return the other top-level keys that a stage reads because of what this section says."""
@@ -49,6 +51,9 @@ class Section(BaseModel):
                 return value
             raise _missing("file", _from(folder, value))
         if info.field_name in cls.hub_or_folder and _is_local(folder, value):
+            raise _missing("folder", _from(folder, value))
+        local = info.field_name in cls.url_or_folder and not _is_url(value)
+        if local and not _from(folder, value).is_dir():
             raise _missing("folder", _from(folder, value))
         return value
 
@@ -78,6 +83,11 @@ def _is_local(folder: Path, name: str) -> bool:
     return marked or ("/" in name and path.parent.is_dir())
 
 
+def _is_url(name: str) -> bool:
+    """Tell whether Git takes this for the URL of a repository, such as ``git@host:name``."""
+    return "://" in name or ":" in name.split("/")[0]
+
+
 def resolve_paths(section: Any, folder: Path) -> Any:
     """Return the section with every relative file path made absolute from ``folder``."""
     if isinstance(section, Section):
@@ -86,6 +96,9 @@ def resolve_paths(section: Any, folder: Path) -> Any:
         }
         for name in section.hub_or_folder:
             if (value := getattr(section, name)) and _from(folder, value).exists():
+                values[name] = str(_from(folder, value))
+        for name in section.url_or_folder:
+            if (value := getattr(section, name)) and not _is_url(value):
                 values[name] = str(_from(folder, value))
         return section.model_copy(update=values)
     if isinstance(section, list):

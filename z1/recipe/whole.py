@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from z1.recipe.evaluation import Evaluation
 from z1.recipe.problems import Problems
+from z1.recipe.publishing import Publish
 from z1.recipe.sampling import BaseModelSection, EffortPrompts, Sampling, Teacher, ThinkingWindow
 from z1.recipe.section import Section
 from z1.recipe.selection import Filter, Selection, Verify
@@ -54,6 +55,7 @@ class Recipe(Section):
     select: Selection = Selection()
     train: Trainings
     evaluate: Evaluation
+    publish: Publish = Publish()
 
     @model_validator(mode="after")
     def _is_of_its_method(self) -> "Recipe":
@@ -68,6 +70,15 @@ class Recipe(Section):
             raise ValueError(
                 "method 'tops' checks every reply, so a source of kind 'questions', which has no "
                 "reference answers, is of no use to it"
+            )
+        model = self.publish.model
+        if model is not None and (model == "z1") != (self.method == "z1"):
+            raise ValueError(f"publish.model: method {self.method!r} trains no model {model!r}")
+        if model in ("tops-stop", "tops-tags") and not self.evaluate.budgets:
+            raise ValueError(f"publish.model: {model!r} is trained with evaluate.budgets only")
+        if self.publish.registry and not self.name[-1].isalnum():
+            raise ValueError(
+                f"name: {self.name!r} cannot be published; let it end with a letter or digit"
             )
         return self
 

@@ -10,6 +10,7 @@ from z1.recipe import (
     Evaluation,
     Filter,
     Problems,
+    Publish,
     Sampling,
     Section,
     Selection,
@@ -45,6 +46,7 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems")),
     "dpo": Needs((DpoTraining,), ("pairs", "model")),
     "evaluate": Needs((Evaluation,), ("problems",), None),
+    "publish": Needs((Publish,), (), None),
 }
 
 

@@ -243,3 +243,36 @@ def test_a_wrong_baseline_is_refused(content, baselines, reason):
     content["evaluate"]["baselines"] = baselines
     with pytest.raises(InputError, match=rf"evaluate.*baselines.*{reason}"):
         parse_recipe(content, "my.yaml", Path())
+
+
+def test_a_registry_is_a_url_or_a_folder_beside_the_recipe(content, tmp_path):
+    path = tmp_path / "r.yaml"
+
+    def load(registry):
+        path.write_text(yaml.safe_dump(content | {"publish": {"registry": registry}}))
+        return load_recipe(path).publish.registry
+
+    urls = ["https://example.com/me/models.git", "git@example.com:me/models.git", "ssh://git@h/m"]
+    for url in urls:
+        assert load(url) == url
+    with pytest.raises(InputError, match=rf"publish\.registry: there is no folder {tmp_path}"):
+        load("models.git")
+    (tmp_path / "models.git").mkdir()
+    assert load("models.git") == str(tmp_path / "models.git")
+    with pytest.raises(InputError, match="credential helpers"):
+        load("https://me:secret@example.com/models.git")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"publish": {"model": "z1"}}, "trains no model 'z1'"),
+        ({"publish": {"model": "base"}}, r"publish\.model"),
+        ({"publish": {"model": "tops-stop"}}, r"with evaluate\.budgets only"),
+        ({"name": "mine-", "publish": {"registry": "a:b"}}, "end with a letter or digit"),
+    ],
+)
+def test_what_cannot_be_published_is_refused(content, changes, reason):
+    content["evaluate"]["budgets"] = []
+    with pytest.raises(InputError, match=reason):
+        parse_recipe(content | changes, "my.yaml", Path())

@@ -1,0 +1,138 @@
+"""Git, as a registry uses it, on real repositories."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import gto.api
+import pytest
+
+from z1.errors import InputError
+from z1.versioning.registry import Registry, Storage, open_registry, using
+from z1.versioning.versions import find_version, list_versions, next_number
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_settings(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+
+
+@pytest.fixture
+def url(tmp_path) -> str:
+    """A bare repository with one commit."""
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "registry.git")
+    write(Registry(str(tmp_path / "registry.git"), tmp_path / "first"), "start", [])
+    return str(tmp_path / "registry.git")
+
+
+def write(registry: Registry, name: str, tags: list[str]) -> list[str]:
+    """Commit a file of that name and tag it; without tags, push it too."""
+    (registry.folder / name).write_text(name)
+    registry.git("add", "--all")
+    registry.git("commit", "--quiet", "--message", name)
+    for tag in tags:
+        registry.tag(tag, "HEAD", tag)
+    if not tags:
+        registry.git("push", "--quiet", "origin", "HEAD")
+    return tags
+
+
+def test_who_comes_second_makes_the_change_anew_on_top_of_the_first(url):
+    numbers = []
+
+    def publish(registry: Registry, name: str) -> list[str]:
+        numbers.append(number := next_number(registry, "model"))
+        return write(registry, name, [f"model@v{number}.0.0"])
+
+    with open_registry(url) as mine:
+
+        def change() -> list[str]:
+            if not numbers:
+                tags = publish(mine, "mine")
+                with open_registry(url) as other:
+                    other.push(lambda: publish(other, "other"))
+                return tags
+            return publish(mine, "mine")
+
+        mine.push(change)
+        assert numbers == [1, 1, 2]
+        assert [str(version) for version in list_versions(mine)] == ["model@v2", "model@v1"]
+    files = git(Path(url), "ls-tree", "--name-only", "model@v2.0.0").split()
+    assert files == ["mine", "other", "start"]
+    assert git(Path(url), "ls-tree", "--name-only", "model@v1.0.0").split() == ["other", "start"]
+    # Where the user's Git names nobody, z1 commits in its own name.
+    assert git(Path(url), "log", "-1", "--format=%an <%ae>") == "z1 <z1@localhost>\n"
+
+
+def test_a_version_taken_back_is_no_longer_the_latest_and_its_number_not_used_again(url):
+    with open_registry(url) as registry:
+        registry.push(lambda: write(registry, "a", ["model@v1.0.0"]))
+        registry.push(lambda: write(registry, "b", ["model@v2.0.0"]))
+        gto.api.deregister(str(registry.folder), "model", version="v2.0.0", author_email="a@b")
+        versions = list_versions(registry)
+        assert str(find_version(versions, "model@latest")) == "model@v1"
+        assert not find_version(versions, "model@v2").active  # what was made from it knows it still
+        with pytest.raises(InputError, match=r"it has model@v1$"):
+            find_version(versions, "model@v3")
+        assert next_number(registry, "model") == 3
+
+
+def test_a_repository_whose_head_names_no_branch_is_used_if_it_has_one(url, tmp_path):
+    git(Path(url), "symbolic-ref", "HEAD", "refs/heads/gone")
+    with open_registry(url) as registry:
+        assert registry.branch == "main"
+    git(Path(url), "branch", "second", "main")
+    with pytest.raises(InputError, match="git symbolic-ref HEAD"), open_registry(url):
+        pass
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    """A server that wants a password."""
+
+    class Guard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Guard)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/models.git"
+    server.shutdown()
+
+
+def test_what_cannot_be_had_is_told_and_nobody_is_asked(guarded, tmp_path):
+    (tmp_path / "plain").mkdir()
+    for place, reason in [
+        (guarded, "refuses access; check the credentials"),
+        ("http://127.0.0.1:9/models.git", "cannot be reached"),
+        (str(tmp_path / "plain"), "is no Git repository"),
+        (str(tmp_path / "nothing"), "is no Git repository"),
+    ]:
+        with pytest.raises(InputError, match=f"{place}: {reason}"), open_registry(place):
+            pass
+
+
+def test_what_a_dvc_remote_says_of_its_server_counts_for_a_while(monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    said = {"AWS_PROFILE": "theirs", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
+    with using(Storage("storage", "s3://bucket", said)):
+        assert said.items() <= os.environ.items()
+    assert os.environ["AWS_PROFILE"] == "mine"
+    assert "AWS_ENDPOINT_URL_S3" not in os.environ

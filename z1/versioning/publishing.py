@@ -1,0 +1,232 @@
+"""Publishing: contents to S3, then what is known of them to the registry, in one push.
+
+A content lies at an address made of itself, so that two publishers of the same content never
+disturb each other and a content that no version names yet does no harm.
+"""
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from z1.errors import InputError
+from z1.versioning import s3
+from z1.versioning.manifest import Manifest, describe
+from z1.versioning.registry import Registry, Storage, open_registry, using
+from z1.versioning.versions import (
+    METRICS,
+    RECORD,
+    STAGE_RECORD,
+    Ancestor,
+    Published,
+    list_versions,
+    next_number,
+)
+
+DATA = "data"  # folder of the content within a version's, as DVC brings it
+_FOLDER = "z1"  # of all contents, within the DVC remote
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A dataset or model to publish."""
+
+    name: str
+    kind: Literal["model", "dataset"]
+    step: str
+    key: str
+    folder: Path
+    parents: tuple[str, ...]
+    """Names of other artifacts."""
+    origins: Mapping[str, str]
+    metrics: Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """A version, such as ``demo@v3``, where its content lies, and whether it was not there yet."""
+
+    version: str
+    content: str
+    new: bool
+
+
+def publish(url: str, artifacts: Sequence[Artifact], recipe: str, text: str) -> dict[str, Outcome]:
+    """Publish artifacts, each after its parents, that a recipe of this name and text has made.
+
+    Returns what came of each, by its name. One that is there with the same key and content keeps
+    its version. Raises InputError if the registry or S3 does not allow it; nothing is published
+    then, and what S3 has got is not sent again.
+    """
+    with open_registry(url) as registry:
+        storage = registry.find_storage()
+        with using(storage), tempfile.TemporaryDirectory(prefix="z1-dvc-") as scratch:
+            contents = {each.name: store(each.folder, storage) for each in artifacts}
+            publication = _Publication(registry, storage, contents, recipe, text, Path(scratch))
+            registry.push(lambda: publication.write(artifacts))
+    return publication.outcomes
+
+
+def store(folder: Path, storage: Storage) -> Manifest:
+    """Bring a step's output, without its record, to the address made of its content."""
+    with content_of(folder) as content:
+        manifest = describe(content)
+        if not manifest.files:
+            raise InputError(f"{folder}: there is nothing in it to publish")
+        address = address_of(storage, manifest.digest)
+        if s3.find(address) != manifest and s3.upload(content, address) != manifest:
+            raise InputError(f"{folder}: was changed while it was being published; run again")
+    return manifest
+
+
+def address_of(storage: Storage, digest: str) -> str:
+    """Return where a content lies."""
+    return f"{storage.url}/{_FOLDER}/{digest}"
+
+
+@contextmanager
+def content_of(folder: Path) -> Iterator[Path]:
+    """Give what is published of a step's output, as a folder of links.
+
+    The step's record is not part of it, nor are hidden files: they tell of the run, not of what it
+    made, and the same weights, made twice, are the same content.
+    """
+    with tempfile.TemporaryDirectory(prefix="z1-content-") as links:
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(folder)
+            if any(part.startswith(".") for part in inside.parts) or not path.is_file():
+                continue
+            if inside != Path(STAGE_RECORD):
+                link = Path(links, inside)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path.resolve())
+        yield Path(links)
+
+
+class _Publication:
+    """What is written into a registry's clone, anew whenever somebody else was quicker."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        storage: Storage,
+        contents: Mapping[str, Manifest],
+        recipe: str,
+        text: str,
+        scratch: Path,
+    ) -> None:
+        self._registry, self._storage, self._contents = registry, storage, contents
+        self._recipe, self._text, self._scratch = recipe, text, scratch
+        self.outcomes: dict[str, Outcome] = {}
+
+    def write(self, artifacts: Sequence[Artifact]) -> list[str]:
+        """Commit and tag all that is not there yet; return the tags."""
+        there = {
+            (each.name, each.published.key, each.published.digest): str(each)
+            for each in list_versions(self._registry)
+            if each.published is not None and each.active
+        }
+        self.outcomes = {}
+        tags: dict[str, str] = {}
+        for artifact in artifacts:
+            digest = self._contents[artifact.name].digest
+            content = address_of(self._storage, digest)
+            version = there.get((artifact.name, artifact.key, digest))
+            if version is None:
+                version = f"{artifact.name}@v{next_number(self._registry, artifact.name)}"
+                tags[f"{version}.0.0"] = f"Registering artifact {version.replace('@', ' version ')}"
+                self._write_files(artifact, content)
+            self.outcomes[artifact.name] = Outcome(version, content, new=f"{version}.0.0" in tags)
+        if tags:
+            self._list(artifacts)
+            self._registry.git("add", "--all")
+            what = ", ".join(tag.removesuffix(".0.0") for tag in reversed(tags))
+            self._registry.git("commit", "--quiet", "--message", f"Publish {what}")
+        for tag, message in tags.items():
+            self._registry.tag(tag, "HEAD", message)
+        return list(tags)
+
+    def _write_files(self, artifact: Artifact, content: str) -> None:
+        folder = self._registry.folder / artifact.name
+        manifest = self._contents[artifact.name]
+        published = Published(
+            name=artifact.name,
+            kind=artifact.kind,
+            step=artifact.step,
+            key=artifact.key,
+            content=content,
+            digest=manifest.digest,
+            size=manifest.size,
+            recipe=self._recipe,
+            parents=tuple(self._ancestor(name) for name in artifact.parents),
+            origins=dict(artifact.origins),
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        files = {
+            f"{DATA}.dvc": self._reference(manifest.digest),
+            ".gitignore": f"/{DATA}\n".encode(),
+            RECORD: _to_json(published.model_dump(mode="json")),
+            METRICS: _to_json(artifact.metrics),
+            "recipe.yaml": self._text.encode(),
+        }
+        record = artifact.folder / STAGE_RECORD
+        if record.is_file():
+            files[STAGE_RECORD] = record.read_bytes()
+        else:
+            (folder / STAGE_RECORD).unlink(missing_ok=True)
+        for name, text in files.items():
+            (folder / name).write_bytes(text)
+
+    def _ancestor(self, name: str) -> Ancestor:
+        outcome = self.outcomes[name]
+        return Ancestor(
+            version=outcome.version,
+            content=outcome.content,
+            digest=self._contents[name].digest,
+        )
+
+    def _reference(self, digest: str) -> bytes:
+        """Return the file by which DVC refers to a content where it lies.
+
+        DVC makes it in a project of its own: in the registry it would look through all that is
+        there each time, and again whenever somebody else was quicker.
+        """
+        from dvc.repo import Repo
+
+        reference = self._scratch / digest / f"{DATA}.dvc"
+        if not reference.is_file():
+            logging.getLogger("dvc").setLevel(logging.WARNING)  # the rest is for its own users
+            try:
+                settings = self._scratch / ".dvc"
+                if not settings.is_dir():
+                    Repo.init(str(self._scratch), no_scm=True).close()
+                    (settings / "config").rename(settings / "config.local")  # it says: no Git
+                    shutil.copyfile(self._registry.folder / ".dvc" / "config", settings / "config")
+                reference.parent.mkdir(exist_ok=True)
+                source = f"remote://{self._storage.name}/{_FOLDER}/{digest}"
+                with Repo(str(self._scratch)) as repo:
+                    repo.imp_url(source, out=str(reference.with_suffix("")), no_download=True)
+            except Exception as error:  # DVC lets the errors of all its libraries through
+                address = address_of(self._storage, digest)
+                raise InputError(f"{address}: DVC cannot refer to it: {error}") from error
+        return reference.read_bytes()
+
+    def _list(self, artifacts: Sequence[Artifact]) -> None:
+        """Name the new versions in dvc.yaml, where DVC's model registry and metrics look."""
+        from dvc.utils.serialize import modify_yaml
+
+        with modify_yaml(self._registry.folder / "dvc.yaml") as content:
+            listed = content.setdefault("artifacts", {})
+            metrics = content.setdefault("metrics", [])
+            for each in artifacts:
+                listed[each.name] = {"path": f"{each.name}/{DATA}", "type": each.kind}
+                if f"{each.name}/{METRICS}" not in metrics:
+                    metrics.append(f"{each.name}/{METRICS}")
+
+
+def _to_json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
