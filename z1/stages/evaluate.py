@@ -129,6 +129,7 @@ def run(work: Work) -> Metrics:
         if not verdicts.is_file():
             _sample(work, models[name], cells, problems, done, total)
             write_part(_verify(work, cells, problems), verdicts, EVALUATED)
+            work.keep(verdicts)
         done += problems.height * sum(cell.samples for cell in cells)
         work.report(done, total)
         tables.append(scan(verdicts, EVALUATED).collect())
@@ -139,6 +140,7 @@ def run(work: Work) -> Metrics:
         if not verdicts.is_file():
             _sample_budgets(work, name, model, problems, done, total)
             write_part(_verify_budgets(work, name, problems), verdicts, BUDGETED)
+            work.keep(verdicts)
         done += problems.height * len(set(section.budgets))
         work.report(done, total)
         within.extend(scan(verdicts, BUDGETED).collect())
@@ -275,7 +277,8 @@ def _sample(
             requests = build_requests(problems, [cell.effort], cell.samples)
             folder = work.output / "replies" / cell.folder()
             report = work.report_after(done, total)
-            sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
+            size = sampling.part_size
+            sample_parts(engine, requests, folder, cell.seed, size, report, work.keep)
             done += requests.height
 
 
@@ -337,7 +340,7 @@ def _sample_budgets(
     requests = budgets.join(build_requests(problems, [None], samples=1), how="cross")
     folder = work.output / "replies" / f"{name}-budgets"
     report = work.report_after(done, total)
-    sample_parts(engine, requests, folder, 0, sampling.part_size, report)
+    sample_parts(engine, requests, folder, 0, sampling.part_size, report, work.keep)
 
 
 def _closing_tag(work: Work, name: str) -> str | None:

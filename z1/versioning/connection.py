@@ -4,7 +4,9 @@ Endpoint, region and credentials come from the usual AWS environment, files and 
 ``AWS_ENDPOINT_URL``, ``AWS_REGION``, ``AWS_ACCESS_KEY_ID`` and ``AWS_PROFILE``.
 """
 
+import copy
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
@@ -23,6 +25,7 @@ from botocore.exceptions import (
 )
 
 from z1.errors import InputError
+from z1.versioning.manifest import SUFFIX
 
 CONNECTIONS = 8
 PATIENCE = 60.0  # seconds for which a server may be gone
@@ -64,7 +67,7 @@ class Address(NamedTuple):
     @property
     def manifest(self) -> str:
         """Key of the manifest, which lies beside a folder, so that the folder is only itself."""
-        return f"{self.key}.z1.json"
+        return f"{self.key}{SUFFIX}"
 
     def key_of(self, path: str) -> str:
         """Return the key of a file within the folder, or of the file itself if ``path`` is ""."""
@@ -81,11 +84,19 @@ def parse_address(address: str) -> Address:
     return Address(bucket, key)
 
 
-class Connection:
-    """A client of the S3 server, for one address and any number of threads."""
+class StoppedError(Exception):
+    """Somebody else wants no more of what is being done."""
 
-    def __init__(self, place: Address) -> None:
+
+class Connection:
+    """A client of the S3 server, for one address and any number of threads.
+
+    Once ``stop`` is set every further request raises StoppedError.
+    """
+
+    def __init__(self, place: Address, stop: threading.Event | None = None) -> None:
         self.place = place
+        self._stop = stop or threading.Event()
         try:
             self._client: Any = boto3.session.Session().client(
                 "s3",
@@ -101,7 +112,13 @@ class Connection:
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"S3: {error} Correct the AWS environment or profile") from error
         self._server = str(self._client.meta.endpoint_url)
-        self._told = False  # that it is gone
+        self._told = threading.Event()  # that it is gone
+
+    def at(self, path: str) -> "Connection":
+        """Return the same connection for a file or folder within this one's address."""
+        other = copy.copy(self)
+        other.place = Address(self.place.bucket, self.place.key_of(path))
+        return other
 
     def ask(self, operation: str, key: str, **fields: Any) -> dict[str, Any]:
         """Do one of S3's operations on a key of the bucket and return the answer.
@@ -140,6 +157,8 @@ class Connection:
     def _patiently(self, request: Callable[[], Result]) -> Result:
         started = pause = 0.0
         while True:
+            if self._stop.is_set():
+                raise StoppedError
             try:
                 return request()
             except (NoCredentialsError, PartialCredentialsError) as error:
@@ -164,11 +183,11 @@ class Connection:
                     f"{self.place}: {self._server} cannot be reached or does not work ({problem}). "
                     "What is done stays; run again to go on"
                 ) from problem
-            if not self._told:
-                self._told = True
+            if not self._told.is_set():
+                self._told.set()
                 print(f"{self._server}: waiting for it to answer", file=sys.stderr)
             pause = min(2 * pause or 0.25, _LONGEST_PAUSE)
-            time.sleep(pause)
+            self._stop.wait(pause)
 
     def _explain(self, error: ClientError) -> Exception:
         code = code_of(error)

@@ -15,10 +15,18 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from z1 import progress
 from z1.errors import InputError
 from z1.versioning.connection import CONNECTIONS, GONE, SHORT, Connection, code_of
-from z1.versioning.manifest import File, Manifest, Part, describe, list_files, parts_of
+from z1.versioning.manifest import (
+    File,
+    Manifest,
+    NotWholeError,
+    Part,
+    Report,
+    describe,
+    list_files,
+    parts_of,
+)
 from z1.versioning.parallel import run_all
 
 MIB = 2**20
@@ -35,7 +43,7 @@ class _Wanted(NamedTuple):
     look: bool
 
 
-def fetch(connection: Connection, manifest: Manifest, target: Path) -> None:
+def fetch(connection: Connection, manifest: Manifest, target: Path, report: Report) -> None:
     """Make a target what the manifest says. See z1.versioning.s3.download."""
     if _is_filled(target):
         if describe(target).digest == manifest.digest:
@@ -47,7 +55,7 @@ def fetch(connection: Connection, manifest: Manifest, target: Path) -> None:
     try:
         with _only_download(partial, manifest):
             _check_room(partial, manifest)
-            _fetch_parts(connection, manifest, partial)
+            _fetch_parts(connection, manifest, partial, report)
             _remove_others(partial, manifest)
             partial.rename(target)
     except OSError as error:
@@ -97,7 +105,7 @@ def _check_room(partial: Path, manifest: Manifest) -> None:
         )
 
 
-def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path) -> None:
+def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path, report: Report) -> None:
     def fetch_missing(wanted: _Wanted) -> int:
         file, part, look = wanted
         handle = os.open(partial / file.path, os.O_RDWR)
@@ -113,7 +121,7 @@ def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path) -> N
     done = 0
     for length in run_all(fetch_missing, _list_wanted(manifest, partial), CONNECTIONS):
         done += length
-        progress.report("download, MiB", done // MIB, manifest.size // MIB)
+        report("download, MiB", done // MIB, manifest.size // MIB)
 
 
 def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
@@ -133,7 +141,7 @@ def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
 
 
 def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> None:
-    """Write one part; raises InputError if the object is not what the manifest says."""
+    """Write one part; raises NotWholeError if the object is not what the manifest says."""
     key = connection.place.key_of(file.path)
     span = f"bytes={part.offset}-{part.offset + part.length - 1}"
 
@@ -159,7 +167,7 @@ def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> 
         if digest == file.sha256[part.number] and told.endswith(f"/{file.size}"):
             return
         problem = f"is not what was uploaded ({span}; {told})"
-    raise InputError(
+    raise NotWholeError(
         f"s3://{connection.place.bucket}/{key} {problem}: it was damaged, or is just being "
         "replaced. Run again, and if it stays so, upload it again"
     )
