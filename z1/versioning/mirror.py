@@ -46,6 +46,7 @@ class Mirror:
 
     def __enter__(self) -> "Mirror":
         shutil.rmtree(self._folder / _SNAPSHOTS, ignore_errors=True)
+        self._list()  # there are servers that make a missing bucket when something is written
         label = json.dumps({"step": self._step}).encode()
         self._connection.ask("put_object", self._place.key_of(_LABEL), Body=label)
         return self
