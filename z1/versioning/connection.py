@@ -24,12 +24,14 @@ from botocore.exceptions import (
     SSLError,
 )
 
+import z1
 from z1.errors import InputError
 from z1.versioning.manifest import SUFFIX
 
 CONNECTIONS = 8
 PATIENCE = 60.0  # seconds for which a server may be gone
 _LONGEST_PAUSE = 5.0
+_ASK_FIRST_BYTES = 2**20
 _BUSY = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "429"}
 _REFUSED = {
     "403",
@@ -107,8 +109,11 @@ class Connection:
                     connect_timeout=10,
                     max_pool_connections=CONNECTIONS,
                     response_checksum_validation="when_required",
+                    retries={"mode": "standard", "total_max_attempts": 1},  # see _patiently
+                    user_agent=f"z1/{z1.__version__}",  # or boto3 makes one up for each request
                 ),
             )
+            self._client.meta.events.register_last("before-call.s3", _send_small_at_once)
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"S3: {error} Correct the AWS environment or profile") from error
         self._server = str(self._client.meta.endpoint_url)
@@ -204,6 +209,12 @@ class Connection:
                 "AWS_ACCESS_KEY_ID or AWS_PROFILE names, and what they may do there"
             )
         return InputError(f"{self.place}: {self._server} says: {error}")
+
+
+def _send_small_at_once(params: dict[str, Any], **_: Any) -> None:
+    """Let boto3 not ask first whether content may come, where asking takes as long as sending."""
+    if "Expect" in params["headers"] and len(params["body"].getbuffer()) < _ASK_FIRST_BYTES:
+        del params["headers"]["Expect"]
 
 
 def whole(body: Any) -> bytes:

@@ -57,7 +57,9 @@ def fetch(connection: Connection, manifest: Manifest, target: Path, report: Repo
             _check_room(partial, manifest)
             _fetch_parts(connection, manifest, partial, report)
             _remove_others(partial, manifest)
+            _flush(partial, manifest)
             partial.rename(target)
+            _flush_path(target.parent)
     except OSError as error:
         what = "the disk is full" if error.errno in _NO_ROOM else f"cannot be written: {error}"
         raise InputError(
@@ -171,6 +173,23 @@ def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> 
         f"s3://{connection.place.bucket}/{key} {problem}: it was damaged, or is just being "
         "replaced. Run again, and if it stays so, upload it again"
     )
+
+
+def _flush(partial: Path, manifest: Manifest) -> None:
+    """Bring all that has come to the disk, so that what is there is whole after a power cut too."""
+    paths = [partial / file.path for file in manifest.files]
+    folders = {folder for path in paths for folder in path.parents if partial in folder.parents}
+    folders |= {partial / folder for folder in manifest.folders} | {partial}
+    for _ in run_all(_flush_path, [*paths, *folders], CONNECTIONS):
+        pass
+
+
+def _flush_path(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _digest(content: bytes) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from z1.errors import InputError
-from z1.versioning import connection, multipart
+from z1.versioning import connection, downloading, multipart
 from z1.versioning.connection import parse_address
 from z1.versioning.manifest import Part
 from z1.versioning.s3 import download, find, upload
@@ -95,6 +95,88 @@ def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
     assert sorted(sent) == sorted(set(range(1, 13)) - {part["PartNumber"] for part in parts})
     download(address, tmp_path / "copy")
     assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
+
+
+def test_a_download_outlives_its_server(server, address, tmp_path, monkeypatch, capfd):
+    folder = make_folder(tmp_path / "folder", parts=12)
+    upload(folder, address)
+    again = threading.Timer(1.0, server.start)
+    fetched: list[int] = []
+    original = downloading._fetch_part
+
+    def fetch_part(given, file, part, handle) -> None:
+        if file.path == "large":
+            fetched.append(part.number)
+            if len(fetched) == 5:
+                server.kill()
+                again.start()
+        original(given, file, part, handle)
+
+    monkeypatch.setattr(downloading, "_fetch_part", fetch_part)
+    download(address, tmp_path / "copy")
+    again.join()
+    assert sorted(fetched) == list(range(12))
+    assert "waiting for it to answer" in capfd.readouterr().err
+    assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
+
+
+def test_a_download_that_gave_up_fetches_only_the_rest(server, address, tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "folder", parts=12)
+    upload(folder, address)
+    asked: list[str] = []
+    kills = [server.kill]
+    read = connection.Connection.read
+
+    def count(self, key, take, **fields):
+        if fields:
+            asked.append(fields["Range"])
+            if len(asked) == 8 and kills:
+                kills.pop()()
+        return read(self, key, take, **fields)
+
+    monkeypatch.setattr(connection.Connection, "read", count)
+    monkeypatch.setattr(connection, "PATIENCE", 0.0)
+    with pytest.raises(InputError, match=r"cannot be reached.*run again to go on"):
+        download(address, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    there = (tmp_path / "copy.partial" / "large").read_bytes()
+    content = (folder / "large").read_bytes()
+    missing = sum(
+        there[start : start + PART] != content[start : start + PART]
+        for start in range(0, 12 * PART, PART)
+    )
+    assert missing < 12
+    server.start()
+    asked.clear()
+    monkeypatch.setattr(connection, "PATIENCE", 30.0)
+    download(address, tmp_path / "copy")
+    assert len([span for span in asked if span != "bytes=0-4"]) == missing
+    assert (tmp_path / "copy" / "large").read_bytes() == content
+
+
+def test_a_download_is_on_the_disk_before_it_appears(server, address, tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "folder", parts=1)
+    (folder / "inner" / "empty").mkdir(parents=True)
+    (folder / "inner" / "file").write_bytes(b"1")
+    upload(folder, address)
+    events: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def noted_fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        events.append(str(path).removeprefix(str(tmp_path)))
+        fsync(handle)
+
+    def noted_rename(path: Path, target: Path) -> Path:
+        events.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    download(address, tmp_path / "copy")
+    inside = ["", "/large", "/small", "/inner", "/inner/file", "/inner/empty"]
+    assert set(events[:-2]) == {f"/copy.partial{path}" for path in inside}
+    assert events[-2:] == ["renamed", ""]
 
 
 @pytest.mark.parametrize(
