@@ -32,7 +32,14 @@ CONNECTIONS = 8
 PATIENCE = 60.0  # seconds for which a server may be gone
 _LONGEST_PAUSE = 5.0
 _ASK_FIRST_BYTES = 2**20
-_BUSY = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "429"}
+_PASSING = {
+    "429",
+    "BadDigest",  # damaged on the way
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "SlowDown",
+    "XAmzContentChecksumMismatch",
+}
 _REFUSED = {
     "403",
     "AccessDenied",
@@ -188,7 +195,7 @@ class Connection:
                     f"{self.place}: {self._server} cannot be reached or does not work ({problem}). "
                     "What is done stays; run again to go on"
                 ) from problem
-            if not self._told.is_set():
+            if pause and not self._told.is_set():  # once is nothing to tell of
                 self._told.set()
                 print(f"{self._server}: waiting for it to answer", file=sys.stderr)
             pause = min(2 * pause or 0.25, _LONGEST_PAUSE)
@@ -229,4 +236,4 @@ def code_of(error: ClientError) -> str:
 
 def _may_pass(error: ClientError) -> bool:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return (status >= 500 and status != 501) or code_of(error) in _BUSY
+    return (status >= 500 and status != 501) or code_of(error) in _PASSING

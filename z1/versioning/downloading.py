@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -128,11 +128,12 @@ def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path, repo
 
 def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
     """Make all files and folders, empty where they are not there yet, and yield their parts."""
-    for folder in manifest.folders:
-        (partial / folder).mkdir(parents=True, exist_ok=True)
+    if manifest.kind == "folder":
+        folders = {str(PurePosixPath(file.path).parent) for file in manifest.files}
+        for folder in folders.union(manifest.folders):
+            (partial / folder).mkdir(parents=True, exist_ok=True)
     for file in manifest.files:
         local = partial / file.path
-        local.parent.mkdir(parents=True, exist_ok=True)
         with local.open("ab"):
             size = local.stat().st_size
             if size > file.size:
@@ -178,8 +179,7 @@ def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> 
 def _flush(partial: Path, manifest: Manifest) -> None:
     """Bring all that has come to the disk, so that what is there is whole after a power cut too."""
     paths = [partial / file.path for file in manifest.files]
-    folders = {folder for path in paths for folder in path.parents if partial in folder.parents}
-    folders |= {partial / folder for folder in manifest.folders} | {partial}
+    folders = (Path(folder) for folder, _, _ in os.walk(partial))
     for _ in run_all(_flush_path, [*paths, *folders], CONNECTIONS):
         pass
 

@@ -77,7 +77,7 @@ class Manifest(BaseModel):
         """SHA-256 of all that the manifest says, in hexadecimal."""
         return hashlib.sha256(_to_json(self.model_dump(mode="json"))).hexdigest()
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)

@@ -1,5 +1,6 @@
 """Nothing is lost, and one sentence says why."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.httpsession import URLLib3Session
 
 from z1.errors import InputError
 from z1.versioning import connection, downloading, multipart
@@ -229,6 +231,25 @@ def test_a_file_that_changes_meanwhile_is_not_sent_as_it_was(
     with pytest.raises(InputError, match="large: was changed"):
         upload(folder, address)
     assert find(address) is None
+
+
+@pytest.mark.parametrize("path", ["small", "large"])
+def test_what_is_damaged_on_the_way_is_sent_again(server, address, tmp_path, monkeypatch, path):
+    folder = make_folder(tmp_path / "folder", parts=2)
+    content = (folder / path).read_bytes()[:PART]
+    damaged = [b"?" + content[1:]]
+    send = URLLib3Session.send
+
+    def damage_once(self, request):
+        if request.method == "PUT" and damaged and request.body.getvalue() == content:
+            request.body = io.BytesIO(damaged.pop())
+        return send(self, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", damage_once)
+    upload(folder, address)
+    assert not damaged
+    download(address, tmp_path / "copy")
+    assert (tmp_path / "copy" / path).read_bytes() == (folder / path).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
