@@ -30,7 +30,7 @@ from z1 import progress
 from z1.errors import InputError
 from z1.recipe import Recipe, Section
 from z1.records import write_bytes
-from z1.stages.given import check_given, check_output
+from z1.stages.given import STAGES, check_given, check_output
 from z1.stages.keeping import open_keeper
 from z1.tiny import MODEL
 
@@ -134,7 +134,8 @@ def run_stage(
             return found
         marker = partial / _MARKER
         earlier = output if whole else None
-        with open_keeper(recipe.checkpoints, key, output.name, partial) as keeper:
+        address = recipe.checkpoints if STAGES[stage].keeps else None
+        with open_keeper(address, key, output.name, partial) as keeper:
             if not marker.is_file() or marker.read_text() != key:
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir()

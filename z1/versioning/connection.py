@@ -28,7 +28,7 @@ import z1
 from z1.errors import InputError
 from z1.versioning.manifest import SUFFIX
 
-CONNECTIONS = 8
+CONNECTIONS = 16  # a part in memory for each
 PATIENCE = 60.0  # seconds for which a server may be gone
 _LONGEST_PAUSE = 5.0
 _ASK_FIRST_BYTES = 2**20

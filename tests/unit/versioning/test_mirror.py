@@ -148,7 +148,7 @@ def test_a_server_that_is_gone_for_a_while_does_not_stop_the_work(
         started = time.monotonic()
         kept.keep(work / "a")
         assert time.monotonic() - started < 0.2
-        wait_for(lambda: "tops goes on, and sends it later" in capfd.readouterr().out)
+        wait_for(lambda: "tops goes on, and sends later what" in capfd.readouterr().out)
         server.start()
         wait_for(lambda: find(f"{address}/{KEY}/a"))
     kept.remove()

@@ -218,3 +218,13 @@ def test_a_pod_that_cannot_write_to_s3_does_no_work(server, address, recipe, fol
     with pytest.raises(InputError, match="refuses access"):
         run("sft", recipe, folder, folder / "sft")
     assert not (folder / "sft.partial").exists()
+
+
+def test_a_step_that_keeps_nothing_needs_no_s3(server, recipe, folder, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    rows = [{"prompt": f"{n} + 1", "answer": str(n + 1), "verifier": "exact"} for n in range(40)]
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    content = recipe.model_dump(mode="json")
+    content["problems"]["sources"] = [{"kind": "file", "path": "mine.jsonl"}]
+    recipe = parse_recipe(content, "recipe", folder)
+    assert run_stage("problems", recipe, "problems", {}, folder / "out")["kept"] == 40
