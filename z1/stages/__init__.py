@@ -74,7 +74,8 @@ class Work:
     """The step's whole output of an earlier run, which this one will replace."""
     keep: Callable[[Path], None] = lambda path: None
     """Told of each part file and checkpoint folder in the output that is finished and will not
-    change; where the recipe has ``checkpoints`` it then goes to S3, while the work goes on."""
+    change, and is of use without the others. Where the recipe has ``checkpoints`` it then goes to
+    S3, while the work goes on."""
 
     def report(self, done: int, total: int) -> None:
         """Say how far the work is."""

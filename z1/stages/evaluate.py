@@ -129,7 +129,6 @@ def run(work: Work) -> Metrics:
         if not verdicts.is_file():
             _sample(work, models[name], cells, problems, done, total)
             write_part(_verify(work, cells, problems), verdicts, EVALUATED)
-            work.keep(verdicts)
         done += problems.height * sum(cell.samples for cell in cells)
         work.report(done, total)
         tables.append(scan(verdicts, EVALUATED).collect())
@@ -140,7 +139,6 @@ def run(work: Work) -> Metrics:
         if not verdicts.is_file():
             _sample_budgets(work, name, model, problems, done, total)
             write_part(_verify_budgets(work, name, problems), verdicts, BUDGETED)
-            work.keep(verdicts)
         done += problems.height * len(set(section.budgets))
         work.report(done, total)
         within.extend(scan(verdicts, BUDGETED).collect())
