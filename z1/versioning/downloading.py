@@ -30,7 +30,7 @@ from z1.versioning.manifest import (
 from z1.versioning.parallel import run_all
 
 MIB = 2**20
-_CHUNK = 4 * 2**20
+_CHUNK = 2**18  # stays in the cache between being hashed and written
 _TRIES = 3  # for a part that arrives damaged
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
