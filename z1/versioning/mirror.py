@@ -128,9 +128,7 @@ class Mirror:
                 return
             except Exception as error:  # the stage itself can go on, whatever it is
                 if not self._failing:
-                    _say(
-                        f"{self._step} goes on, and sends later what S3 does not take now: {error}"
-                    )
+                    _say(f"{self._step} goes on and sends later what S3 does not take: {error}")
                 self._failing = True
                 with self._news:
                     if slot in self._waiting:  # a newer checkpoint

@@ -69,6 +69,7 @@ def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, c
 def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
     folder = make_folder(tmp_path / "folder", parts=12)
     monkeypatch.setattr(connection, "PATIENCE", 0.0)
+    monkeypatch.setattr(multipart, "CONNECTIONS", 4)  # so that some parts are there by then
     with monkeypatch.context() as context:
         at_part(context, 9, server.kill)
         with pytest.raises(InputError, match=r"cannot be reached.*run again to go on"):

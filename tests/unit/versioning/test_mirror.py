@@ -36,7 +36,7 @@ def write_checkpoint(folder: Path, number: int, size: int = 10) -> Path:
 
 
 def wait_for(is_so) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90  # a server that was killed takes a while to take files again
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)
