@@ -35,6 +35,7 @@ class Trial(Section):
 
     name: str
     method: None = None
+    checkpoints: None = None
     seed: int = 0
     model: None = None
     train: None = None

@@ -102,12 +102,14 @@ def sample_parts(
     seed: int,
     part_size: int,
     report: Callable[[int, int], None],
+    keep: Callable[[Path], None] = lambda part: None,
 ) -> None:
     """Answer a table of requests into the parts of a folder; parts already there stay.
 
     ``requests`` has the columns ``problem_id``, ``prompt``, ``effort`` and ``sample``, and
     ``budget`` if replies have a thinking window; the parts are then WINDOWED tables. Each part
     has a seed of its own, so replies do not depend on where an earlier attempt was cut off.
+    ``keep`` is told of each part that is finished.
     """
     schema = WINDOWED if "budget" in requests.columns else TRAJECTORY
     fields = [name for name in Request._fields if name in requests.columns]
@@ -122,13 +124,14 @@ def sample_parts(
         for number, rows in missing.items()
     }
     for number, replies in _answer(engine, asked, seed):
-        rows = missing[number]
+        rows, part = missing[number], _part(folder, number)
         answered = [reply._asdict() for reply in replies]
         write_part(
             [row | reply for row, reply in zip(rows.to_dicts(), answered, strict=True)],
-            _part(folder, number),
+            part,
             schema,
         )
+        keep(part)
         done += rows.height
         report(done, requests.height)
 

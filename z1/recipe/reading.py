@@ -50,8 +50,12 @@ def load_recipe(
 
 
 def write_recipe(recipe: Recipe) -> str:
-    """Return a recipe as the YAML text that a run keeps, with all its defaults."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """Return a recipe as the YAML text that a run keeps, with all its defaults.
+
+    Where its unfinished steps were kept is left out, since its results do not depend on that.
+    """
+    content = recipe.model_dump(mode="json", exclude={"checkpoints"})
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def parse_recipe(content: object, where: str, folder: Path) -> Recipe:

@@ -1,8 +1,9 @@
 """The whole recipe: its sections, and what they have to agree on."""
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from z1.recipe.evaluation import Evaluation
 from z1.recipe.problems import Problems
@@ -30,6 +31,12 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """The keys that a method's recipe needs beside those that all have, and those that it may have."""
 
 
+def _check_address(address: str) -> str:
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[^/\\]+)*/?", address):
+        raise ValueError("this is no address in S3; write s3://BUCKET/PREFIX")
+    return address
+
+
 class Recipe(Section):
     """One run of a method's pipeline."""
 
@@ -40,6 +47,9 @@ class Recipe(Section):
     ``z1`` trains one model on a teacher's short and long replies."""
     seed: int = 0
     """Seed of everything that is sampled, selected or trained."""
+    checkpoints: Annotated[str, AfterValidator(_check_address)] | None = None
+    """An address such as ``s3://bucket/prefix``, under which unfinished steps keep what they have
+    finished, so that a pod that starts with an empty folder goes on from there."""
     model: BaseModelSection
     efforts: EffortPrompts | None = None
     """TOPS: the system prompt that asks for each effort."""

@@ -8,7 +8,8 @@ An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, 
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
 the output depends on: the recipe's section, the inputs' keys, the options and the source of
 the code. A whole output with the same key is not made again, unless one of its files is gone or of
-another size; a partial one is gone on with.
+another size; a partial one is gone on with, and where the recipe says so its finished pieces are in
+S3 too, for the case that it gets lost with its disk.
 """
 
 import ast
@@ -29,7 +30,8 @@ from z1 import progress
 from z1.errors import InputError
 from z1.recipe import Recipe, Section
 from z1.records import write_bytes
-from z1.stages.given import check_given, check_output
+from z1.stages.given import STAGES, check_given, check_output
+from z1.stages.keeping import open_keeper
 from z1.tiny import MODEL
 
 RECORD = "stage.json"
@@ -70,6 +72,10 @@ class Work:
     """Name of the step, for progress."""
     earlier: Path | None = None
     """The step's whole output of an earlier run, which this one will replace."""
+    keep: Callable[[Path], None] = lambda path: None
+    """Told of each part file and checkpoint folder in the output that is finished and will not
+    change, and is of use without the others. Where the recipe has ``checkpoints`` it then goes to
+    S3, while the work goes on."""
 
     def report(self, done: int, total: int) -> None:
         """Say how far the work is."""
@@ -128,14 +134,20 @@ def run_stage(
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER
-        if not marker.is_file() or marker.read_text() != key:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            write_bytes(marker, key.encode())
         earlier = output if whole else None
-        work = Work(recipe, chosen, dict(inputs), options, partial, output.name, earlier)
-        started = time.monotonic()
-        metrics: Metrics = importlib.import_module(f"z1.stages.{stage}").run(work)
+        address = recipe.checkpoints if STAGES[stage].keeps else None
+        with open_keeper(address, key, output.name, partial) as keeper:
+            if not marker.is_file() or marker.read_text() != key:
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                write_bytes(marker, b"")  # no key yet: what comes now may come in part
+                keeper.restore()
+                write_bytes(marker, key.encode())
+            work = Work(
+                recipe, chosen, dict(inputs), options, partial, output.name, earlier, keeper.keep
+            )
+            started = time.monotonic()
+            metrics: Metrics = importlib.import_module(f"z1.stages.{stage}").run(work)
         record = {
             "stage": stage,
             "step": output.name,
@@ -154,6 +166,7 @@ def run_stage(
         if output.exists():
             shutil.rmtree(output)
         partial.rename(output)
+        keeper.remove()
     return record
 
 

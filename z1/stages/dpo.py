@@ -25,7 +25,14 @@ def run(work: Work) -> Metrics:
     # Adapters go beside frozen weights; trained weights stay float32 and only compute is lower.
     model = load_model(start, work.section.dtype if work.section.lora else "float32")
     trained = train_dpo(
-        model, tokenizer, rows, work.section, work.output, work.recipe.seed, work.report
+        model,
+        tokenizer,
+        rows,
+        work.section,
+        work.output,
+        work.recipe.seed,
+        work.report,
+        work.keep,
     )
     save_model(trained.pop("model"), tokenizer, work.output, expects_effort(start))
     return Metrics(len(rows), {"longer than max_length": too_long}, trained, "pairs")

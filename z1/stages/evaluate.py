@@ -279,7 +279,8 @@ def _sample(
             requests = build_requests(problems, [cell.effort], cell.samples)
             folder = work.output / "replies" / cell.folder()
             report = work.report_after(done, total)
-            sample_parts(engine, requests, folder, cell.seed, sampling.part_size, report)
+            size = sampling.part_size
+            sample_parts(engine, requests, folder, cell.seed, size, report, work.keep)
             done += requests.height
 
 
@@ -341,7 +342,7 @@ def _sample_budgets(
     requests = budgets.join(build_requests(problems, [None], samples=1), how="cross")
     folder = work.output / "replies" / f"{name}-budgets"
     report = work.report_after(done, total)
-    sample_parts(engine, requests, folder, 0, sampling.part_size, report)
+    sample_parts(engine, requests, folder, 0, sampling.part_size, report, work.keep)
 
 
 def _closing_tag(work: Work, name: str) -> str | None:

@@ -6,7 +6,7 @@ which is ``all`` (one request at each effort) or ``none`` (asked without an effo
 
 import polars as pl
 
-from z1.engines import build_requests, open_engine, sample_parts
+from z1.engines import Engine, build_requests, open_engine, sample_parts
 from z1.engines.given import read_replies
 from z1.engines.scripted import ScriptedTeacher
 from z1.errors import InputError
@@ -56,7 +56,7 @@ def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> 
     if isinstance(section, Teacher) and section.engine == "scripted":
         requests = build_requests(problems, efforts, samples=1)
         teacher = ScriptedTeacher(section.slip, work.recipe.model)
-        sample_parts(teacher, requests, work.output, work.recipe.seed, _SCRIPTED_PART, work.report)
+        _sample_parts(work, teacher, requests, _SCRIPTED_PART)
         return
     if isinstance(section, Teacher):
         assert section.sampling is not None
@@ -66,4 +66,9 @@ def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> 
         sampling, model, prompts = section, str(work.inputs["model"]), None
     requests = build_requests(problems, efforts, sampling.samples)
     engine = open_engine(sampling, model, prompts)
-    sample_parts(engine, requests, work.output, work.recipe.seed, sampling.part_size, work.report)
+    _sample_parts(work, engine, requests, sampling.part_size)
+
+
+def _sample_parts(work: Work, engine: Engine, requests: pl.DataFrame, part_size: int) -> None:
+    seed = work.recipe.seed
+    sample_parts(engine, requests, work.output, seed, part_size, work.report, work.keep)

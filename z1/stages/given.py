@@ -30,6 +30,8 @@ class Needs(NamedTuple):
     """Further inputs it takes; None where it checks their names by itself."""
     options: Mapping[str, tuple[str, ...]] = {}
     """Its options, all of them needed, and the values of each; none listed if it checks them."""
+    keeps: bool = False
+    """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
 
 
 STAGES = {
@@ -39,13 +41,14 @@ STAGES = {
         ("problems",),
         ("model",),
         {"split": SPLITS, "efforts": ("all", "none")},
+        keeps=True,
     ),
     "verify": Needs((Section,), ("replies", "problems")),
     "filter": Needs((Filter,), ("replies", "problems")),
     "select": Needs((Selection,), ("replies", "problems"), ("seed",), {"rule": ()}),
-    "sft": Needs((Training,), ("examples",), ("model", "problems")),
-    "dpo": Needs((DpoTraining,), ("pairs", "model")),
-    "evaluate": Needs((Evaluation,), ("problems",), None),
+    "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
+    "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
+    "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
     "publish": Needs((Publish,), (), None),
 }
 

@@ -56,7 +56,14 @@ def run(work: Work) -> Metrics:
     # Adapters go beside frozen weights; trained weights stay float32 and only compute is lower.
     model = load_model(start, work.section.dtype if work.section.lora else "float32")
     trained = train_sft(
-        model, tokenizer, rows, work.section, work.output, work.recipe.seed, work.report
+        model,
+        tokenizer,
+        rows,
+        work.section,
+        work.output,
+        work.recipe.seed,
+        work.report,
+        work.keep,
     )
     save_model(trained.pop("model"), tokenizer, work.output, efforts)
     counted = "rounds" if work.section.mask_wrong_rounds else "replies"

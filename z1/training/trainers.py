@@ -18,6 +18,7 @@ from z1.recipe import DpoTraining, Lora, Training
 from z1.training.order import SortedBatches, row_length
 
 Report = Callable[[int, int], None]
+Keep = Callable[[Path], None]
 CHECKPOINTS = "checkpoints"
 _WHOLE = "whole"  # file in a checkpoint that was written to its end
 
@@ -30,10 +31,12 @@ def train_sft(
     folder: Path,
     seed: int,
     report: Report,
+    keep: Keep = lambda checkpoint: None,
 ) -> dict[str, Any]:
     """Fine-tune on rows of ``input_ids`` and ``labels``; return ``steps`` and ``loss``.
 
-    Checkpoints go to ``folder/checkpoints``; the last one there is gone on from.
+    Checkpoints go to ``folder/checkpoints``; the last one there is gone on from. ``keep`` is told
+    of each that is written.
     """
     trainer = _SFTTrainer(
         model=model,
@@ -41,7 +44,7 @@ def train_sft(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=_lora(training.lora),
-        callbacks=[_Progress(report)],
+        callbacks=[_Progress(report, keep)],
     )
     return _train(trainer, folder)
 
@@ -54,6 +57,7 @@ def train_dpo(
     folder: Path,
     seed: int,
     report: Report,
+    keep: Keep = lambda checkpoint: None,
 ) -> dict[str, Any]:
     """Train on rows of ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``; see ``train_sft``.
 
@@ -75,7 +79,7 @@ def train_dpo(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=_lora(training.lora),
-        callbacks=[_Progress(report)],
+        callbacks=[_Progress(report, keep)],
     )
     return _train(trainer, folder)
 
@@ -115,11 +119,13 @@ def _sort(rows: Dataset, args: Any) -> SortedBatches:
 class _Progress(TrainerCallback):  # type: ignore[misc]
     """Reports each step, and marks each checkpoint as whole: a kill can leave half of one."""
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    def __init__(self, report: Report, keep: Keep) -> None:
+        self.report, self.keep = report, keep
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        (checkpoint / _WHOLE).touch()
+        self.keep(checkpoint)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.report(state.global_step, state.max_steps)

@@ -4,7 +4,9 @@ Endpoint, region and credentials come from the usual AWS environment, files and 
 ``AWS_ENDPOINT_URL``, ``AWS_REGION``, ``AWS_ACCESS_KEY_ID`` and ``AWS_PROFILE``.
 """
 
+import copy
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
@@ -22,12 +24,22 @@ from botocore.exceptions import (
     SSLError,
 )
 
+import z1
 from z1.errors import InputError
+from z1.versioning.manifest import SUFFIX
 
-CONNECTIONS = 8
+CONNECTIONS = 16  # a part in memory for each
 PATIENCE = 60.0  # seconds for which a server may be gone
 _LONGEST_PAUSE = 5.0
-_BUSY = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "429"}
+_ASK_FIRST_BYTES = 2**20
+_PASSING = {
+    "429",
+    "BadDigest",  # damaged on the way
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "SlowDown",
+    "XAmzContentChecksumMismatch",
+}
 _REFUSED = {
     "403",
     "AccessDenied",
@@ -64,7 +76,7 @@ class Address(NamedTuple):
     @property
     def manifest(self) -> str:
         """Key of the manifest, which lies beside a folder, so that the folder is only itself."""
-        return f"{self.key}.z1.json"
+        return f"{self.key}{SUFFIX}"
 
     def key_of(self, path: str) -> str:
         """Return the key of a file within the folder, or of the file itself if ``path`` is ""."""
@@ -81,11 +93,19 @@ def parse_address(address: str) -> Address:
     return Address(bucket, key)
 
 
-class Connection:
-    """A client of the S3 server, for one address and any number of threads."""
+class StoppedError(Exception):
+    """Somebody else wants no more of what is being done."""
 
-    def __init__(self, place: Address) -> None:
+
+class Connection:
+    """A client of the S3 server, for one address and any number of threads.
+
+    Once ``stop`` is set every further request raises StoppedError.
+    """
+
+    def __init__(self, place: Address, stop: threading.Event | None = None) -> None:
         self.place = place
+        self._stop = stop or threading.Event()
         try:
             self._client: Any = boto3.session.Session().client(
                 "s3",
@@ -96,12 +116,21 @@ class Connection:
                     connect_timeout=10,
                     max_pool_connections=CONNECTIONS,
                     response_checksum_validation="when_required",
+                    retries={"mode": "standard", "total_max_attempts": 1},  # see _patiently
+                    user_agent=f"z1/{z1.__version__}",  # or boto3 makes one up for each request
                 ),
             )
+            self._client.meta.events.register_last("before-call.s3", _send_small_at_once)
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"S3: {error} Correct the AWS environment or profile") from error
         self._server = str(self._client.meta.endpoint_url)
-        self._told = False  # that it is gone
+        self._told = threading.Event()  # that it is gone
+
+    def at(self, path: str) -> "Connection":
+        """Return the same connection for a file or folder within this one's address."""
+        other = copy.copy(self)
+        other.place = Address(self.place.bucket, self.place.key_of(path))
+        return other
 
     def ask(self, operation: str, key: str, **fields: Any) -> dict[str, Any]:
         """Do one of S3's operations on a key of the bucket and return the answer.
@@ -140,6 +169,8 @@ class Connection:
     def _patiently(self, request: Callable[[], Result]) -> Result:
         started = pause = 0.0
         while True:
+            if self._stop.is_set():
+                raise StoppedError
             try:
                 return request()
             except (NoCredentialsError, PartialCredentialsError) as error:
@@ -164,11 +195,11 @@ class Connection:
                     f"{self.place}: {self._server} cannot be reached or does not work ({problem}). "
                     "What is done stays; run again to go on"
                 ) from problem
-            if not self._told:
-                self._told = True
+            if pause and not self._told.is_set():  # once is nothing to tell of
+                self._told.set()
                 print(f"{self._server}: waiting for it to answer", file=sys.stderr)
             pause = min(2 * pause or 0.25, _LONGEST_PAUSE)
-            time.sleep(pause)
+            self._stop.wait(pause)
 
     def _explain(self, error: ClientError) -> Exception:
         code = code_of(error)
@@ -187,6 +218,12 @@ class Connection:
         return InputError(f"{self.place}: {self._server} says: {error}")
 
 
+def _send_small_at_once(params: dict[str, Any], **_: Any) -> None:
+    """Let boto3 not ask first whether content may come, where asking takes as long as sending."""
+    if "Expect" in params["headers"] and len(params["body"].getbuffer()) < _ASK_FIRST_BYTES:
+        del params["headers"]["Expect"]
+
+
 def whole(body: Any) -> bytes:
     """Return all of an object's content, for ``Connection.read``."""
     return bytes(body.read())
@@ -199,4 +236,4 @@ def code_of(error: ClientError) -> str:
 
 def _may_pass(error: ClientError) -> bool:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return (status >= 500 and status != 501) or code_of(error) in _BUSY
+    return (status >= 500 and status != 501) or code_of(error) in _PASSING

@@ -10,19 +10,27 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from z1 import progress
 from z1.errors import InputError
 from z1.versioning.connection import CONNECTIONS, GONE, SHORT, Connection, code_of
-from z1.versioning.manifest import File, Manifest, Part, describe, list_files, parts_of
+from z1.versioning.manifest import (
+    File,
+    Manifest,
+    NotWholeError,
+    Part,
+    Report,
+    describe,
+    list_files,
+    parts_of,
+)
 from z1.versioning.parallel import run_all
 
 MIB = 2**20
-_CHUNK = 4 * 2**20
+_CHUNK = 2**18  # stays in the cache between being hashed and written
 _TRIES = 3  # for a part that arrives damaged
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -35,7 +43,7 @@ class _Wanted(NamedTuple):
     look: bool
 
 
-def fetch(connection: Connection, manifest: Manifest, target: Path) -> None:
+def fetch(connection: Connection, manifest: Manifest, target: Path, report: Report) -> None:
     """Make a target what the manifest says. See z1.versioning.s3.download."""
     if _is_filled(target):
         if describe(target).digest == manifest.digest:
@@ -47,9 +55,11 @@ def fetch(connection: Connection, manifest: Manifest, target: Path) -> None:
     try:
         with _only_download(partial, manifest):
             _check_room(partial, manifest)
-            _fetch_parts(connection, manifest, partial)
+            _fetch_parts(connection, manifest, partial, report)
             _remove_others(partial, manifest)
+            _flush(partial, manifest)
             partial.rename(target)
+            _flush_path(target.parent)
     except OSError as error:
         what = "the disk is full" if error.errno in _NO_ROOM else f"cannot be written: {error}"
         raise InputError(
@@ -97,7 +107,7 @@ def _check_room(partial: Path, manifest: Manifest) -> None:
         )
 
 
-def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path) -> None:
+def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path, report: Report) -> None:
     def fetch_missing(wanted: _Wanted) -> int:
         file, part, look = wanted
         handle = os.open(partial / file.path, os.O_RDWR)
@@ -113,16 +123,17 @@ def _fetch_parts(connection: Connection, manifest: Manifest, partial: Path) -> N
     done = 0
     for length in run_all(fetch_missing, _list_wanted(manifest, partial), CONNECTIONS):
         done += length
-        progress.report("download, MiB", done // MIB, manifest.size // MIB)
+        report("download, MiB", done // MIB, manifest.size // MIB)
 
 
 def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
     """Make all files and folders, empty where they are not there yet, and yield their parts."""
-    for folder in manifest.folders:
-        (partial / folder).mkdir(parents=True, exist_ok=True)
+    if manifest.kind == "folder":
+        folders = {str(PurePosixPath(file.path).parent) for file in manifest.files}
+        for folder in folders.union(manifest.folders):
+            (partial / folder).mkdir(parents=True, exist_ok=True)
     for file in manifest.files:
         local = partial / file.path
-        local.parent.mkdir(parents=True, exist_ok=True)
         with local.open("ab"):
             size = local.stat().st_size
             if size > file.size:
@@ -133,7 +144,7 @@ def _list_wanted(manifest: Manifest, partial: Path) -> Iterator[_Wanted]:
 
 
 def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> None:
-    """Write one part; raises InputError if the object is not what the manifest says."""
+    """Write one part; raises NotWholeError if the object is not what the manifest says."""
     key = connection.place.key_of(file.path)
     span = f"bytes={part.offset}-{part.offset + part.length - 1}"
 
@@ -159,10 +170,26 @@ def _fetch_part(connection: Connection, file: File, part: Part, handle: int) -> 
         if digest == file.sha256[part.number] and told.endswith(f"/{file.size}"):
             return
         problem = f"is not what was uploaded ({span}; {told})"
-    raise InputError(
+    raise NotWholeError(
         f"s3://{connection.place.bucket}/{key} {problem}: it was damaged, or is just being "
         "replaced. Run again, and if it stays so, upload it again"
     )
+
+
+def _flush(partial: Path, manifest: Manifest) -> None:
+    """Bring all that has come to the disk, so that what is there is whole after a power cut too."""
+    paths = [partial / file.path for file in manifest.files]
+    folders = (Path(folder) for folder, _, _ in os.walk(partial))
+    for _ in run_all(_flush_path, [*paths, *folders], CONNECTIONS):
+        pass
+
+
+def _flush_path(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _digest(content: bytes) -> str:

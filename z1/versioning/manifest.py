@@ -8,7 +8,7 @@ on when or where the files were written, so its digest is an address made of the
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -18,9 +18,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from z1.errors import InputError
 
+SUFFIX = ".z1.json"  # of a manifest's name
 PART_BYTES = 16 * 2**20
 MAX_PARTS = 10_000  # S3's limit
 HASHERS = 4
+
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and of how much."""
+
+
+class NotWholeError(InputError):
+    """What is in S3 is damaged or half-written; the server itself is well."""
 
 
 class Part(NamedTuple):
@@ -68,7 +77,7 @@ class Manifest(BaseModel):
         """SHA-256 of all that the manifest says, in hexadecimal."""
         return hashlib.sha256(_to_json(self.model_dump(mode="json"))).hexdigest()
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(file.size for file in self.files)
@@ -90,15 +99,15 @@ def write_manifest(manifest: Manifest) -> bytes:
 
 
 def read_manifest(content: bytes, name: str) -> Manifest:
-    """Read what write_manifest made; raises InputError with its name if it is not as written."""
+    """Read what write_manifest made; raises NotWholeError with its name if it is not as written."""
     try:
         fields = json.loads(content)
         digest = fields.pop("digest")
         manifest = Manifest.model_validate(fields)
     except (ValueError, AttributeError, KeyError, ValidationError) as error:
-        raise InputError(f"{name}: is no manifest, or is damaged; upload again") from error
+        raise NotWholeError(f"{name}: is no manifest, or is damaged; upload again") from error
     if manifest.digest != digest:
-        raise InputError(f"{name}: is damaged; upload again")
+        raise NotWholeError(f"{name}: is damaged; upload again")
     return manifest
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from z1 import progress
 from z1.errors import InputError
 from z1.versioning.connection import GONE, Connection, code_of, parse_address, whole
 from z1.versioning.downloading import fetch
-from z1.versioning.manifest import Manifest, read_manifest
+from z1.versioning.manifest import Manifest, NotWholeError, Report, read_manifest
 from z1.versioning.uploading import send
 
 _ROUNDS = 5
@@ -27,12 +28,18 @@ def upload(source: Path, address: str) -> Manifest:
     InputError if the source or the server does not allow it; what is sent by then is not sent
     again.
     """
-    connection = Connection(parse_address(address))
+    return put(Connection(parse_address(address)), source, progress.report)
+
+
+def put(connection: Connection, source: Path, report: Report) -> Manifest:
+    """Upload to a connection's address, telling ``report`` how far it is."""
     for _ in range(_ROUNDS):
-        manifest = send(connection, source)
+        manifest = send(connection, source, report)
         if manifest:
             return manifest
-    raise InputError(f"{address}: something else keeps writing there; run again when it is done")
+    raise InputError(
+        f"{connection.place}: something else keeps writing there; run again when it is done"
+    )
 
 
 def find(address: str) -> Manifest | None:
@@ -43,14 +50,19 @@ def find(address: str) -> Manifest | None:
 def download(address: str, target: Path) -> Manifest:
     """Bring what is at an address to a path, which is there at once when all of it has come.
 
-    Raises InputError if nothing whole is there, if it was damaged, or if something else is at the
-    path already; what has come by then is not fetched again.
+    Raises NotWholeError if nothing whole is there or it was damaged, and InputError if something
+    else is at the path already or the server does not allow it; what has come by then is not
+    fetched again.
     """
-    connection = Connection(parse_address(address))
+    return get(Connection(parse_address(address)), target, progress.report)
+
+
+def get(connection: Connection, target: Path, report: Report) -> Manifest:
+    """Download from a connection's address, telling ``report`` how far it is."""
     manifest = _find(connection)
     if manifest is None:
-        raise InputError(f"{address}: nothing is there, or its upload has not ended")
-    fetch(connection, manifest, target)
+        raise NotWholeError(f"{connection.place}: nothing is there, or its upload has not ended")
+    fetch(connection, manifest, target, report)
     return manifest
 
 

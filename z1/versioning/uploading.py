@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from z1 import progress
 from z1.errors import InputError
 from z1.versioning.checksums import object_checksum, to_base64
 from z1.versioning.connection import CONNECTIONS, GONE, OUTRUN, Connection, code_of, whole
@@ -17,6 +16,7 @@ from z1.versioning.manifest import (
     File,
     Manifest,
     Part,
+    Report,
     describe_file,
     list_files,
     part_size,
@@ -44,11 +44,11 @@ class _Sent(NamedTuple):
     etag: str
 
 
-def send(connection: Connection, source: Path) -> Manifest | None:
+def send(connection: Connection, source: Path, report: Report) -> Manifest | None:
     """Upload what is not there yet, then the manifest; None if another upload came between."""
     paths, folders = list_files(source)
     kind = "folder" if source.is_dir() else "file"
-    upload = _Upload(connection, source, kind)
+    upload = _Upload(connection, source, kind, report)
     try:
         sent = upload.send_files(paths)
         manifest = Manifest(
@@ -64,7 +64,8 @@ def send(connection: Connection, source: Path) -> Manifest | None:
 class _Upload:
     """What was at the address when an attempt began, and how far the attempt is."""
 
-    def __init__(self, connection: Connection, source: Path, kind: str) -> None:
+    def __init__(self, connection: Connection, source: Path, kind: str, report: Report) -> None:
+        self._tell = report
         self._connection, self._source, self._kind = connection, source, kind
         self._place = connection.place
         self._there = self._list()
@@ -111,7 +112,7 @@ class _Upload:
 
     def _report(self, size: int) -> None:
         self._done += size
-        progress.report("upload, MiB", self._done // MIB, self._total // MIB)
+        self._tell("upload, MiB", self._done // MIB, self._total // MIB)
 
     def _send_small(self, path: str) -> _Sent:
         same = self._find_same(path)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from z1.errors import InputError
-from z1.recipe import find_recipe, load_recipe, parse_recipe
+from z1.recipe import find_recipe, load_recipe, parse_recipe, write_recipe
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -276,3 +276,22 @@ def test_what_cannot_be_published_is_refused(content, changes, reason):
     content["evaluate"]["budgets"] = []
     with pytest.raises(InputError, match=reason):
         parse_recipe(content | changes, "my.yaml", Path())
+
+
+@pytest.mark.parametrize(
+    "address", ["bucket/prefix", "s3://", "s3://Bucket/x", "s3://bucket//x", "gs://bucket/x", ""]
+)
+def test_an_address_for_checkpoints_that_is_none_is_refused(content, address):
+    content["checkpoints"] = address
+    with pytest.raises(InputError, match=r"checkpoints: .*write s3://BUCKET/PREFIX"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_where_checkpoints_are_kept_is_no_part_of_what_a_run_did(content):
+    plain = parse_recipe(content, "my.yaml", Path())
+    content["checkpoints"] = "s3://bucket/some/prefix/"
+    kept = parse_recipe(content, "my.yaml", Path())
+    assert kept.checkpoints == "s3://bucket/some/prefix/"
+    assert write_recipe(kept) == write_recipe(plain)
+    load = parse_recipe(yaml.safe_load(write_recipe(plain)), "my.yaml", Path())
+    assert load.checkpoints is None

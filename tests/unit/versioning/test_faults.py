@@ -1,5 +1,6 @@
 """Nothing is lost, and one sentence says why."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -9,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.httpsession import URLLib3Session
 
 from z1.errors import InputError
-from z1.versioning import connection, multipart
+from z1.versioning import connection, downloading, multipart
 from z1.versioning.connection import parse_address
 from z1.versioning.manifest import Part
 from z1.versioning.s3 import download, find, upload
@@ -67,6 +69,7 @@ def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, c
 def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
     folder = make_folder(tmp_path / "folder", parts=12)
     monkeypatch.setattr(connection, "PATIENCE", 0.0)
+    monkeypatch.setattr(multipart, "CONNECTIONS", 4)  # so that some parts are there by then
     with monkeypatch.context() as context:
         at_part(context, 9, server.kill)
         with pytest.raises(InputError, match=r"cannot be reached.*run again to go on"):
@@ -95,6 +98,88 @@ def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
     assert sorted(sent) == sorted(set(range(1, 13)) - {part["PartNumber"] for part in parts})
     download(address, tmp_path / "copy")
     assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
+
+
+def test_a_download_outlives_its_server(server, address, tmp_path, monkeypatch, capfd):
+    folder = make_folder(tmp_path / "folder", parts=12)
+    upload(folder, address)
+    again = threading.Timer(1.0, server.start)
+    fetched: list[int] = []
+    original = downloading._fetch_part
+
+    def fetch_part(given, file, part, handle) -> None:
+        if file.path == "large":
+            fetched.append(part.number)
+            if len(fetched) == 5:
+                server.kill()
+                again.start()
+        original(given, file, part, handle)
+
+    monkeypatch.setattr(downloading, "_fetch_part", fetch_part)
+    download(address, tmp_path / "copy")
+    again.join()
+    assert sorted(fetched) == list(range(12))
+    assert "waiting for it to answer" in capfd.readouterr().err
+    assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
+
+
+def test_a_download_that_gave_up_fetches_only_the_rest(server, address, tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "folder", parts=12)
+    upload(folder, address)
+    asked: list[str] = []
+    kills = [server.kill]
+    read = connection.Connection.read
+
+    def count(self, key, take, **fields):
+        if fields:
+            asked.append(fields["Range"])
+            if len(asked) == 8 and kills:
+                kills.pop()()
+        return read(self, key, take, **fields)
+
+    monkeypatch.setattr(connection.Connection, "read", count)
+    monkeypatch.setattr(connection, "PATIENCE", 0.0)
+    with pytest.raises(InputError, match=r"cannot be reached.*run again to go on"):
+        download(address, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    there = (tmp_path / "copy.partial" / "large").read_bytes()
+    content = (folder / "large").read_bytes()
+    missing = sum(
+        there[start : start + PART] != content[start : start + PART]
+        for start in range(0, 12 * PART, PART)
+    )
+    assert missing < 12
+    server.start()
+    asked.clear()
+    monkeypatch.setattr(connection, "PATIENCE", 30.0)
+    download(address, tmp_path / "copy")
+    assert len([span for span in asked if span != "bytes=0-4"]) == missing
+    assert (tmp_path / "copy" / "large").read_bytes() == content
+
+
+def test_a_download_is_on_the_disk_before_it_appears(server, address, tmp_path, monkeypatch):
+    folder = make_folder(tmp_path / "folder", parts=1)
+    (folder / "inner" / "empty").mkdir(parents=True)
+    (folder / "inner" / "file").write_bytes(b"1")
+    upload(folder, address)
+    events: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def noted_fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        events.append(str(path).removeprefix(str(tmp_path)))
+        fsync(handle)
+
+    def noted_rename(path: Path, target: Path) -> Path:
+        events.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    download(address, tmp_path / "copy")
+    inside = ["", "/large", "/small", "/inner", "/inner/file", "/inner/empty"]
+    assert set(events[:-2]) == {f"/copy.partial{path}" for path in inside}
+    assert events[-2:] == ["renamed", ""]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +232,25 @@ def test_a_file_that_changes_meanwhile_is_not_sent_as_it_was(
     with pytest.raises(InputError, match="large: was changed"):
         upload(folder, address)
     assert find(address) is None
+
+
+@pytest.mark.parametrize("path", ["small", "large"])
+def test_what_is_damaged_on_the_way_is_sent_again(server, address, tmp_path, monkeypatch, path):
+    folder = make_folder(tmp_path / "folder", parts=2)
+    content = (folder / path).read_bytes()[:PART]
+    damaged = [b"?" + content[1:]]
+    send = URLLib3Session.send
+
+    def damage_once(self, request):
+        if request.method == "PUT" and damaged and request.body.getvalue() == content:
+            request.body = io.BytesIO(damaged.pop())
+        return send(self, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", damage_once)
+    upload(folder, address)
+    assert not damaged
+    download(address, tmp_path / "copy")
+    assert (tmp_path / "copy" / path).read_bytes() == (folder / path).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
