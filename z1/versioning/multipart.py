@@ -5,10 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from z1.errors import InputError
 from z1.versioning.checksums import object_checksum, to_base64
 from z1.versioning.connection import CONNECTIONS, Connection
-from z1.versioning.manifest import File, Part, part_size, parts_of, read_part
+from z1.versioning.manifest import File, NotWholeError, Part, part_size, parts_of, read_part
 from z1.versioning.parallel import run_all
 
 
@@ -17,7 +16,8 @@ def send_in_parts(
 ) -> tuple[File, str]:
     """Upload a file, ``path`` in what is uploaded, and return it and the object's version.
 
-    Raises InputError and ClientError as ``Connection.ask`` does.
+    Raises InputError and ClientError as ``Connection.ask`` does, and NotWholeError if another
+    upload wrote parts of its own to it.
     """
     key = connection.place.key_of(path)
     size = local.stat().st_size
@@ -56,7 +56,8 @@ def send_in_parts(
     )
     checksum = object_checksum(file)
     if answer.get("ChecksumSHA256", checksum) != checksum:
-        raise InputError(f"{connection.place}: {key} arrived damaged; run again")
+        # Every part arrived right, so some are of another upload of the key that goes on just now.
+        raise NotWholeError(f"{connection.place}: {key} holds parts of two uploads; run again")
     return file, answer["ETag"]
 
 

@@ -7,6 +7,8 @@ it is compared with the manifest. A transfer that was cut off goes on where it w
 again, and one that was done before does nothing.
 """
 
+import random
+import time
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -37,6 +39,7 @@ def put(connection: Connection, source: Path, report: Report) -> Manifest:
         manifest = send(connection, source, report)
         if manifest:
             return manifest
+        time.sleep(random.random())  # or two uploads at once might meet again and again
     raise InputError(
         f"{connection.place}: something else keeps writing there; run again when it is done"
     )

@@ -15,6 +15,7 @@ from z1.versioning.manifest import (
     HASHERS,
     File,
     Manifest,
+    NotWholeError,
     Part,
     Report,
     describe_file,
@@ -58,6 +59,8 @@ def send(connection: Connection, source: Path, report: Report) -> Manifest | Non
     except ClientError as error:
         if code_of(error) not in OUTRUN:
             raise
+        return None
+    except NotWholeError:
         return None
 
 
