@@ -6,18 +6,19 @@ from typing import Any
 
 import click
 
-from z1.errors import InputError
+from z1.errors import InputError, RunError
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _BUDGET = click.IntRange(0)
 _COUNT = click.IntRange(1)
+_FAILED = 1
 _WRONG_INPUT = 2
 _STOPPED = 130
 
 
 class _Commands(click.Group):
-    """Commands whose wrong input becomes one message and exit code 2."""
+    """Commands that end in one message: with code 2 for wrong input, 1 for a run that failed."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -25,6 +26,9 @@ class _Commands(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(_WRONG_INPUT)
+        except RunError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(_FAILED)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             sys.exit(_STOPPED)
@@ -83,13 +87,10 @@ def run(recipe: str, output: Path) -> None:
       z1 run mine.yaml --output /data/runs
     """
     from z1.recipe import find_recipe
-    from z1.run import RunError, run_recipe
+    from z1.run import run_recipe
 
     try:
         run_recipe(find_recipe(recipe), output)
-    except RunError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
     except KeyboardInterrupt:
         click.echo("stopped; run the same command again to go on", err=True)
         sys.exit(_STOPPED)
