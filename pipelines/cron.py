@@ -7,27 +7,27 @@ would take for the first five of those six, silently; so they get the second 0 h
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from z1.errors import InputError
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_DAYS = "sun mon tue wed thu fri sat".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 
 
 class _Field(NamedTuple):
     name: str
     least: int
     most: int
-    words: dict[str, int] = {}
+    words: dict[str, int]
 
 
 _FIELDS = (
-    _Field("second", 0, 59),
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of the month", 1, 31),
+    _Field("second", 0, 59, {}),
+    _Field("minute", 0, 59, {}),
+    _Field("hour", 0, 23, {}),
+    _Field("day of the month", 1, 31, {}),
     _Field("month", 1, 12, {word: number for number, word in enumerate(_MONTHS, 1)}),
     _Field("day of the week", 0, 6, {word: number for number, word in enumerate(_DAYS)}),
 )
@@ -95,8 +95,11 @@ def next_time(cron: Cron, after: datetime) -> datetime | None:
     return None
 
 
-def say_time(time: datetime) -> str:
-    """Return a time in words."""
+def say_next(cron: Cron, after: datetime | None = None) -> str:
+    """Return the next time in words, in UTC; ``after`` is now if absent."""
+    time = next_time(cron, after or datetime.now(UTC))
+    if time is None:
+        return "no day in the next years"
     seconds = ":%S" if time.second else ""
     return f"{time:%A} {time.day} {time:%B %Y} at {time.strftime('%H:%M' + seconds)} UTC"
 

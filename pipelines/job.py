@@ -30,7 +30,7 @@ class Job(NamedTuple):
     """The compiled pipeline."""
     parameters: dict[str, Any]
     steps: dict[str, str]
-    """Each step's name, by the name of its task in the pipeline."""
+    """Each step's name, by what a server may call it: its task in the pipeline, or itself."""
 
     @property
     def version(self) -> str:
@@ -56,12 +56,13 @@ def prepare(path: Path, settings: Iterable[tuple[str, str]] = ()) -> Job:
     declared = root.get("inputDefinitions", {}).get("parameters", {})
     parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}
     tasks = root["dag"]["tasks"]
+    steps = {name: task.get("taskInfo", {}).get("name", name) for name, task in tasks.items()}
     return Job(
         name=recipe.name,
         pipeline=spec["pipelineInfo"]["name"],
         package=package,
         parameters=parameters,
-        steps={name: task.get("taskInfo", {}).get("name", name) for name, task in tasks.items()},
+        steps={step: step for step in steps.values()} | steps,
     )
 
 
@@ -153,7 +154,7 @@ def _upload(server: Server, job: Job) -> dict[str, str]:
         call = pipelines.pipeline_service_list_pipelines
         return _find(server, call, "pipelines", "pipeline_id", job.pipeline, **whose)
 
-    def make_it() -> dict[str, Any]:
+    def make_it() -> Any:
         body = {"name": job.pipeline, "display_name": job.pipeline, **_without_none(whose)}
         return ask(server, pipelines.pipeline_service_create_pipeline, pipeline=body)
 
@@ -163,7 +164,7 @@ def _upload(server: Server, job: Job) -> dict[str, str]:
         call = pipelines.pipeline_service_list_pipeline_versions
         return _find(server, call, "pipeline_versions", "pipeline_version_id", job.version, **of)
 
-    def make_version() -> dict[str, Any]:
+    def make_version() -> Any:
         call = server.client.pipeline_uploads.upload_pipeline_version
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pipeline.yaml"
@@ -189,7 +190,7 @@ def _ensure_experiment(server: Server, name: str) -> str:
             )
         return str(found[0]["experiment_id"]) if found else None
 
-    def make_it() -> dict[str, Any]:
+    def make_it() -> Any:
         call = experiments.experiment_service_create_experiment
         return ask(server, call, experiment={"display_name": name, **whose})
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from z1.errors import InputError
-from z1_pipelines.cron import Cron
+from z1_pipelines.cron import Cron, parse_cron, say_next
 from z1_pipelines.job import Job, place
 from z1_pipelines.server import Server, ServerError, ask, list_all
 
@@ -81,8 +81,20 @@ def is_enabled(recurring: Recurring) -> bool:
     return recurring.get("mode") == "ENABLE" or recurring.get("status") == "ENABLED"
 
 
-def read_cron(recurring: Recurring) -> str:
-    """Return the cron expression of a recurring run."""
+def describe(recurring: Recurring) -> str:
+    """Return a schedule as a line of text."""
+    cron = _read_cron(recurring)
+    when = "disabled"
+    if is_enabled(recurring):
+        try:
+            when = f"next on {say_next(parse_cron(cron))}"
+        except InputError:  # changed by hand to what only the server reads, such as @weekly
+            when = "enabled"
+    about = str(recurring["description"]).removeprefix(f"{_MARK}: ")
+    return f"{recurring['display_name']}: {cron}; {when}; {about}"
+
+
+def _read_cron(recurring: Recurring) -> str:
     trigger = recurring.get("trigger") or {}
     return str((trigger.get("cron_schedule") or {}).get("cron", ""))
 
@@ -116,7 +128,7 @@ def _aspects(recurring: Recurring) -> tuple[Any, ...]:
         recurring.get("pipeline_version_reference"),
         config.get("parameters") or {},
         config.get("pipeline_root") or "",
-        read_cron(recurring),
+        _read_cron(recurring),
         int(recurring.get("max_concurrency") or 0),
         bool(recurring.get("no_catchup")),
     )
@@ -124,7 +136,8 @@ def _aspects(recurring: Recurring) -> tuple[Any, ...]:
 
 def _create(server: Server, wanted: Recurring) -> Recurring:
     call = server.client.recurring_runs.recurring_run_service_create_recurring_run
-    return ask(server, call, recurring_run={**wanted, "mode": "DISABLE"})
+    made: Recurring = ask(server, call, recurring_run={**wanted, "mode": "DISABLE"})
+    return made
 
 
 def _switch(server: Server, new: Recurring, others: list[Recurring], made: bool) -> None:

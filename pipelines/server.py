@@ -52,6 +52,11 @@ class _Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
     def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:
         return self._healthz_api.healthz_service_get_healthz(_request_timeout=_TIMEOUT)
 
+    @property
+    def host(self) -> str:
+        """Where the API is, whoever said so."""
+        return str(self._existing_config.host)
+
 
 def connect(
     host: str | None = None,
@@ -83,7 +88,7 @@ def connect(
             )
 
     client = _explained(where, make)
-    where = client.runs.run_service_get_run.__self__.api_client.configuration.host
+    where = client.host
     page = os.environ.get("KF_PIPELINES_UI_ENDPOINT") or where
     server = Server(client, where, page.rstrip("/"), None)
     try:

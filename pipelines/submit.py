@@ -71,9 +71,7 @@ def _steps(job: Job, tasks: list[dict[str, Any]]) -> list[tuple[str, dict[str, A
     return [(step, task) for step, task in named if step]
 
 
-def _explain(
-    job: Job, answer: dict[str, Any], tasks: list[dict[str, Any]], run: Submitted
-) -> str:
+def _explain(job: Job, answer: dict[str, Any], tasks: list[dict[str, Any]], run: Submitted) -> str:
     by_id = {task.get("task_id"): task for task in tasks}
     failed = [(step, task) for step, task in _steps(job, tasks) if task.get("state") == "FAILED"]
     if not failed:  # a driver, or what the server itself does
