@@ -87,25 +87,24 @@ def connect(
                 credentials=credentials,
             )
 
-    client = _explained(where, make)
-    where = client.host
-    page = os.environ.get("KF_PIPELINES_UI_ENDPOINT") or where
-    server = Server(client, where, page.rstrip("/"), None)
     try:
+        client = _explained(where, make)
+        page = os.environ.get("KF_PIPELINES_UI_ENDPOINT") or client.host
+        server = Server(client, client.host, page.rstrip("/"), None)
         health = ask(server, client.healthzs.healthz_service_get_healthz)
     except ServerError as error:
-        if error.status == 404:
-            raise ServerError(
-                f"{where} is not Kubeflow Pipelines: it has no /apis/v2beta1/healthz; give the "
-                "address before /apis, such as https://kubeflow.example.com/pipeline",
-                404,
-            ) from error
-        raise
+        if error.status != 404:
+            raise
+        raise ServerError(
+            f"{where} is not Kubeflow Pipelines: it has no /apis/v2beta1/healthz; give the "
+            "address before /apis, such as https://kubeflow.example.com/pipeline",
+            404,
+        ) from error
     if not health.get("multi_user"):
         return server
     whose = namespace or client.get_user_namespace()
     if not whose:
-        raise InputError(f"{where} has many users; say in whose --namespace")
+        raise InputError(f"{server.host} has many users; say in whose --namespace")
     return server._replace(namespace=whose)
 
 
