@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from google.protobuf import json_format
 from kfp import compiler
 
 from z1.errors import InputError
@@ -50,17 +50,16 @@ def prepare(path: Path, settings: Iterable[tuple[str, str]] = ()) -> Job:
         lines += [f"  {key}: {value}" for key, value in local]
         lines.append("name datasets and models on the Hugging Face hub instead")
         raise InputError("\n".join(lines))
-    package = _compile(find_pipeline(recipe))
-    spec = next(yaml.safe_load_all(package))
-    root = spec["root"]
+    pipeline = find_pipeline(recipe)
+    root = json_format.MessageToDict(pipeline.pipeline_spec)["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
     parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}
     tasks = root["dag"]["tasks"]
     steps = {name: task.get("taskInfo", {}).get("name", name) for name, task in tasks.items()}
     return Job(
         name=recipe.name,
-        pipeline=spec["pipelineInfo"]["name"],
-        package=package,
+        pipeline=pipeline.name,
+        package=_compile(pipeline),
         parameters=parameters,
         steps={step: step for step in steps.values()} | steps,
     )

@@ -149,16 +149,17 @@ def _switch(server: Server, new: Recurring, others: list[Recurring], made: bool)
             _set_mode(server, other, "disable")
         if not is_enabled(new):
             _set_mode(server, new, "enable")
-    except ServerError as error:
+    except (ServerError, KeyboardInterrupt) as error:
         state = _put_back(server, new, stopped, made)
-        raise ServerError(f"{state} ({error})", error.status) from error
+        status = error.status if isinstance(error, ServerError) else 0
+        raise ServerError(f"{state} ({str(error) or 'stopped'})", status) from error
 
 
 def _put_back(server: Server, new: Recurring, stopped: list[Recurring], made: bool) -> str:
     """Undo a change that failed, and return how things stand.
 
     A request that failed may have been done all the same. So the new one is put out of action
-    before an old one is enabled again.
+    before the old one is enabled again; of several old ones the last is enough.
     """
     name = new["display_name"]
     try:
@@ -166,8 +167,8 @@ def _put_back(server: Server, new: Recurring, stopped: list[Recurring], made: bo
             _persist(lambda: _delete(server, new))
         elif not is_enabled(new):
             _persist(lambda: _set_mode(server, new, "disable"))
-        for other in stopped:
-            _persist(lambda other=other: _set_mode(server, other, "enable"))  # type: ignore[misc]
+        if stopped and not is_enabled(new):
+            _persist(lambda: _set_mode(server, stopped[-1], "enable"))
     except ServerError:
         return (
             f"{name} could not be changed, and not put back either: it may start no runs now; "

@@ -75,7 +75,8 @@ def connect(
     if token_file:
         _check_token_file(token_file)
         credentials = ServiceAccountTokenVolumeCredentials(str(token_file))
-    where = host or os.environ.get("KF_PIPELINES_ENDPOINT") or "the kubeconfig's cluster"
+    given = host or os.environ.get("KF_PIPELINES_ENDPOINT")
+    where = given or "the kubeconfig's cluster"
 
     def make() -> Any:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
@@ -89,7 +90,8 @@ def connect(
 
     try:
         client = _explained(where, make)
-        page = os.environ.get("KF_PIPELINES_UI_ENDPOINT") or client.host
+        # Reached through the kubeconfig, its pages are the cluster's dashboard, wherever that is.
+        page = os.environ.get("KF_PIPELINES_UI_ENDPOINT") or (client.host if given else "/pipeline")
         server = Server(client, client.host, page.rstrip("/"), None)
         health = ask(server, client.healthzs.healthz_service_get_healthz)
     except ServerError as error:

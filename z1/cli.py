@@ -344,14 +344,14 @@ def serve(
 def _server_options(command: Any) -> Any:
     """Give a command the options that say where Kubeflow Pipelines is and who asks."""
     options = [
-        click.option("--host", help="Of the API. [KF_PIPELINES_ENDPOINT, or by the kubeconfig]"),
-        click.option("--namespace", help="Of the user, where there are many. [kfp's own context]"),
-        click.option("--token", help="Who asks; better in a file, out of the list of processes."),
+        click.option("--host", envvar="KFP_ENDPOINT", help="Of the API. [by the kubeconfig]"),
+        click.option("--namespace", envvar="KFP_NAMESPACE", help="Of the user, if there are many."),
+        click.option("--token", envvar="KFP_EXISTING_TOKEN", help="Says who asks."),
         click.option(
             "--token-file",
             type=_FILE,
             envvar="KF_PIPELINES_SA_TOKEN_PATH",
-            help="Read before each request. [KF_PIPELINES_SA_TOKEN_PATH]",
+            help="Likewise; read again before each request.",
         ),
     ]
     for option in reversed(options):
@@ -395,12 +395,15 @@ def submit(
     RECIPE is a file or the name of a built-in recipe. It must name no files of this machine. The
     compiled pipeline is uploaded as a version named by its content, unless it is there.
 
+    Where the server is and who asks may also stand in kfp's own environment: KFP_ENDPOINT or
+    KF_PIPELINES_ENDPOINT, KFP_NAMESPACE, KFP_EXISTING_TOKEN or KF_PIPELINES_SA_TOKEN_PATH.
+
     \b
     Example:
       z1 submit tops-qwen2.5-32b --host https://kubeflow.example.com/pipeline \\
         --namespace me --token-file token --pipeline-root s3://models/tops --wait
-      kubectl port-forward -n kubeflow svc/ml-pipeline 8888 &
-      z1 submit demo --host http://localhost:8888
+      kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80 &
+      z1 submit demo --host http://localhost:8080
     """
     from z1.recipe import find_recipe
     from z1_pipelines.job import prepare
@@ -450,9 +453,9 @@ def schedule(
 
     \b
     Example:
-      z1 schedule tops-qwen2.5-32b --cron '0 3 * * 1' --host http://localhost:8888
-      z1 schedule --list --host http://localhost:8888
-      z1 schedule --remove tops-qwen2.5-32b --host http://localhost:8888
+      z1 schedule tops-qwen2.5-32b --cron '0 3 * * 1' --host http://localhost:8080
+      z1 schedule --list --host http://localhost:8080
+      z1 schedule --remove tops-qwen2.5-32b --host http://localhost:8080
     """
     from z1_pipelines import schedule as schedules
     from z1_pipelines.server import connect

@@ -19,6 +19,7 @@ published server does:
 
 import functools
 import json
+import os
 import re
 import socket
 import threading
@@ -156,7 +157,7 @@ class FakeServer:
 
     def upload_version(self, query: dict[str, str], package: str) -> Any:
         self.get(self.pipelines, "pipeline_id", query["pipelineid"])
-        spec = next(yaml.safe_load_all(package))
+        spec = _parse(package)
         if "pipelineInfo" not in spec:
             raise RefusedError(400, "unknown template format")
         version = {"display_name": query["name"], "pipeline_id": query["pipelineid"]}
@@ -231,6 +232,11 @@ class FakeServer:
         self.recurring.remove(recurring)
         self.propagation.append(query.get("propagation_policy", ""))
         return {}
+
+
+@functools.cache
+def _parse(package: str) -> Any:
+    return next(yaml.safe_load_all(package))
 
 
 def _lister(name: str, key: str) -> Any:
@@ -333,8 +339,8 @@ def _compiled_once() -> Iterator[None]:
 
 @pytest.fixture
 def kfp_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeServer]:
-    for name in ("ENDPOINT", "UI_ENDPOINT", "SA_TOKEN_PATH"):
-        monkeypatch.delenv(f"KF_PIPELINES_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith(("KF_PIPELINES_", "KFP_"))]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
     fake = FakeServer()

@@ -125,6 +125,22 @@ def test_a_server_lost_for_good_in_the_middle_is_told_and_the_next_call_finishes
     assert weekly.most_enabled == 1
 
 
+def test_a_change_that_is_stopped_is_undone(weekly, recipe, monkeypatch):
+    ask = z1_pipelines.schedule.ask
+
+    def stop(server: Any, call: Any, **arguments: Any) -> Any:
+        if call.__name__ == "recurring_run_service_enable_recurring_run":
+            monkeypatch.setattr(z1_pipelines.schedule, "ask", ask)
+            raise KeyboardInterrupt
+        return ask(server, call, **arguments)
+
+    monkeypatch.setattr(z1_pipelines.schedule, "ask", stop)
+    done = schedule(weekly, recipe, "--cron", "0 3 * * 2")
+    assert done.exit_code == 2
+    assert "mine could not be changed and is as it was (stopped)" in done.stderr
+    assert [(cron(one), one["mode"]) for one in weekly.recurring] == [("0 0 3 * * 1", "ENABLE")]
+
+
 def test_a_token_that_expires_in_the_middle_is_told(kfp_server, recipe):
     kfp_server.multi_user, kfp_server.tokens = True, {"anns": {"ann"}}
     who = ["--namespace", "ann", "--token", "anns"]

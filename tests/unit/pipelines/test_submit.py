@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from kfp import dsl
 
 import z1_pipelines.submit
 from z1.cli import main
@@ -22,6 +23,11 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def submit(server: Any, recipe: Path, *options: str) -> Result:
     return CliRunner().invoke(main, ["submit", str(recipe), "--host", server.url, *options])
+
+
+@dsl.component(base_image="none", install_kfp_package=False)
+def leaf(recipe: str) -> None:
+    """Does nothing; it is never run."""
 
 
 def task(name: str, state: str, **more: Any) -> dict[str, Any]:
@@ -92,6 +98,63 @@ def test_a_setting_that_the_pipeline_does_not_have_is_refused(kfp_server, recipe
     done = submit(kfp_server, recipe, "--set", setting)
     assert done.exit_code == 2
     assert "no such parameter to set (['workspace'])" in done.stderr
+    assert kfp_server.calls == []
+
+
+@dsl.pipeline(name="typed")
+def typed(
+    recipe: str,
+    mode: str,
+    new: int = 100,
+    share: float = 0.5,
+    dry: bool = False,
+    names: list[str] = [],  # noqa: B006 - kfp's way
+    more: dict[str, int] = {},  # noqa: B006
+) -> None:
+    """A pipeline with a parameter of each type."""
+    leaf(recipe=recipe)
+
+
+@pytest.fixture
+def typed_pipeline(monkeypatch):
+    monkeypatch.setattr("z1_pipelines.job.find_pipeline", lambda recipe: typed)
+
+
+def test_settings_are_read_as_the_types_that_the_pipeline_declares(
+    kfp_server, recipe, typed_pipeline
+):
+    settings = ["mode=7", "new=500", "share=0.25", "dry=true", 'names=["a"]', 'more={"a": 1}']
+    done = submit(kfp_server, recipe, *(f"--set={setting}" for setting in settings))
+    assert done.exit_code == 0, done.output
+    parameters = kfp_server.runs[0]["runtime_config"]["parameters"]
+    del parameters["recipe"]
+    assert parameters == {
+        "mode": "7",
+        "new": 500,
+        "share": 0.25,
+        "dry": True,
+        "names": ["a"],
+        "more": {"a": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("new=many", "new: 'many' is no whole number"),
+        ("share=half", "share: 'half' is no number"),
+        ("dry=yes", "dry: 'yes' is no true or false"),
+        ("names={}", "names: '{}' is no list in JSON"),
+        ("more=a", "more: 'a' is no object in JSON"),
+        ("new=1", "the pipeline also needs --set mode=..."),
+    ],
+)
+def test_a_setting_of_another_type_or_one_that_is_missing_is_refused(
+    kfp_server, recipe, typed_pipeline, setting, words
+):
+    done = submit(kfp_server, recipe, "--set", setting)
+    assert done.exit_code == 2
+    assert words in done.stderr
     assert kfp_server.calls == []
 
 
@@ -184,6 +247,17 @@ def test_wait_gives_up_on_a_server_that_stays_away(kfp_server, recipe, monkeypat
     done = submit(kfp_server, recipe, "--wait")
     assert done.exit_code == 2
     assert "the run itself goes on" in done.stderr
+
+
+def test_waiting_that_is_stopped_leaves_the_run_alone(kfp_server, recipe, monkeypatch):
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(z1_pipelines.submit.time, "sleep", stop)
+    done = submit(kfp_server, recipe, "--wait")
+    assert done.exit_code == 130
+    assert "the run goes on" in done.stderr
+    assert kfp_server.runs[0]["state"] == "PENDING"
 
 
 def test_a_run_in_an_archived_experiment_is_refused(kfp_server, recipe):
@@ -295,6 +369,14 @@ def test_an_address_without_a_server_is_told(kfp_server, recipe):
     assert done.exit_code == 2
     assert "gives no answer: see whether the address (--host) is right" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_any_address_one_is_asked_for(kfp_server, recipe):
+    done = CliRunner().invoke(main, ["submit", str(recipe)], env={"KUBECONFIG": "/nowhere"})
+    assert done.exit_code == 2
+    assert "the kubeconfig's cluster gives no answer" in done.stderr
+    assert "--host" in done.stderr
+    assert done.stdout == ""
 
 
 def test_kfps_own_environment_says_where_the_server_is(kfp_server, recipe, monkeypatch):
