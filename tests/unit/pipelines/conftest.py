@@ -6,6 +6,7 @@ published server does:
 
 - names of experiments, pipelines and a pipeline's versions are unique, those of recurring runs are
   not; a name taken is 409;
+- bodies have the fields of the API's models and no others;
 - errors are gRPC's, ``{"code", "message", "details"}``; those of the upload, which is no gRPC, are
   ``{"error_message", "error_details"}``, and 400 where others are 401 and 403;
 - a list has ``page_size`` entries and a ``next_page_token`` if there are more; 20 without a size;
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+import kfp_server_api
 import pytest
 import yaml
 
@@ -146,11 +148,13 @@ class FakeServer:
     # The calls
 
     def create_experiment(self, query: Any, body: Any) -> Any:
+        _check(body, "V2beta1Experiment")
         self.need(self.multi_user, body.get("namespace", ""))
         body["storage_state"] = "AVAILABLE"
         return self.add_named(self.experiments, "experiment_id", body, "namespace")
 
     def create_pipeline(self, query: Any, body: Any) -> Any:
+        _check(body, "V2beta1Pipeline")
         self.need(self.multi_user, body.get("namespace", ""))
         body.setdefault("display_name", body.get("name"))
         return self.add_named(self.pipelines, "pipeline_id", body, "namespace")
@@ -194,6 +198,7 @@ class FakeServer:
                 )
 
     def create_run(self, query: Any, body: Any) -> Any:
+        _check(body, "V2beta1Run")
         self.check_job(body)
         return self.add(self.runs, "run_id", {**body, "state": "PENDING"})
 
@@ -204,6 +209,7 @@ class FakeServer:
         return run
 
     def create_recurring(self, query: Any, body: Any) -> Any:
+        _check(body, "V2beta1RecurringRun")
         self.check_job(body)
         if not 1 <= int(body.get("max_concurrency", 0)) <= 10:
             raise RefusedError(400, "Max concurrency must be at least 1 and at most 10")
@@ -232,6 +238,23 @@ class FakeServer:
         self.recurring.remove(recurring)
         self.propagation.append(query.get("propagation_policy", ""))
         return {}
+
+
+def _check(value: Any, kind: str, where: str = "body") -> None:
+    """Refuse fields and enumerated values that the API does not have."""
+    if kind.startswith("list["):
+        for item in value:
+            _check(item, kind[5:-1], where)
+    model = getattr(kfp_server_api, kind, None)
+    allowed = getattr(model, "allowable_values", [value])
+    if value not in allowed:
+        raise RefusedError(400, f"{where} is none of {allowed}")
+    for name, inner in getattr(model, "openapi_types", {}).items():
+        if isinstance(value, dict) and model.attribute_map[name] in value:
+            _check(value[model.attribute_map[name]], inner, f"{where}.{name}")
+    fields = set(getattr(model, "attribute_map", {}).values())
+    if isinstance(value, dict) and fields and (unknown := set(value) - fields):
+        raise RefusedError(400, f"{where}: unknown fields {unknown}")
 
 
 @functools.cache

@@ -394,10 +394,10 @@ def test_kfps_own_command_submits_the_compiled_pipeline_with_a_recipes_text(
     source = Path(__file__).parents[3] / "pipelines" / "budgets_pipeline.py"
     script = (
         f"{kfp} dsl compile --py {source} --output tops.yaml\n"
-        f"{kfp} --endpoint {kfp_server.url} run submit -f tops.yaml -e trial"
+        f"{kfp} run submit -f tops.yaml -e trial"
         f' workspace=/work recipe="$(cat {recipe})"'
     )
-    environment = {**os.environ, "HOME": str(tmp_path)}
+    environment = {**os.environ, "HOME": str(tmp_path), "KFP_ENDPOINT": kfp_server.url}
     done = subprocess.run(
         ["bash", "-ec", script], capture_output=True, text=True, cwd=tmp_path, env=environment
     )
