@@ -95,7 +95,8 @@ def _read(
     values = {}
     for name, text in settings:
         if name not in free:
-            raise InputError(f"{name}: the pipeline has no such parameter to set ({free})")
+            there = ", ".join(free) or "none"
+            raise InputError(f"{name}: no parameter of the pipeline to set; there are: {there}")
         kind = declared[name]["parameterType"]
         try:
             values[name] = _PARSERS[kind](text)

@@ -55,7 +55,7 @@ def set_schedule(
                 f"deleted; the same command again does it ({error})",
                 error.status,
             ) from error
-    return "changed" if others else "made"
+    return "changed" if found else "made"
 
 
 def list_schedules(server: Server) -> list[Recurring]:
@@ -71,7 +71,8 @@ def remove_schedule(server: Server, name: str) -> None:
     found = _find(server, name)
     if not found:
         names = sorted({str(one["display_name"]) for one in list_schedules(server)})
-        raise InputError(f"there is no schedule {name!r} to remove (there are {names})")
+        there = ", ".join(names) or "none"
+        raise InputError(f"there is no schedule {name!r} to remove; there are: {there}")
     for recurring in found:
         _delete(server, recurring)
 

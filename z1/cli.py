@@ -29,6 +29,11 @@ class _Commands(click.Group):
         except RunError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(_FAILED)
+        except ModuleNotFoundError as error:
+            if error.name != "kfp":
+                raise
+            click.echo("error: kfp is not installed here: pip install 'z1[kfp]'", err=True)
+            sys.exit(_WRONG_INPUT)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             sys.exit(_STOPPED)
@@ -344,7 +349,7 @@ def serve(
 def _server_options(command: Any) -> Any:
     """Give a command the options that say where Kubeflow Pipelines is and who asks."""
     options = [
-        click.option("--host", envvar="KFP_ENDPOINT", help="Of the API. [by the kubeconfig]"),
+        click.option("--host", envvar="KFP_ENDPOINT", help="Its address. [by the kubeconfig]"),
         click.option("--namespace", envvar="KFP_NAMESPACE", help="Of the user, if there are many."),
         click.option("--token", envvar="KFP_EXISTING_TOKEN", help="Says who asks."),
         click.option(
@@ -369,7 +374,7 @@ def _job_options(command: Any) -> Any:
             "settings",
             type=_Pair(),
             multiple=True,
-            help="NAME=VALUE, a parameter of the pipeline; may be repeated.",
+            help="A parameter of the pipeline; may be repeated.",
         ),
     ]
     for option in reversed(options):

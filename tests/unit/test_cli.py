@@ -102,6 +102,14 @@ def test_recipe_keys_shows_types_defaults_and_meanings():
     assert lines[at + 1].strip() == Sampling.model_fields["top_p"].description
 
 
+def test_a_pipeline_without_kfp_asks_for_it():
+    code = "import sys; sys.modules['kfp'] = None; from z1.cli import main; main()"
+    command = [sys.executable, "-c", code, "submit", "demo"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: kfp is not installed here: pip install 'z1[kfp]'\n"
+
+
 def test_stage_runs_by_hand_and_is_not_run_twice(tmp_path, own_problems):
     arguments = ["stage", "problems", "--recipe", str(own_problems), "--section", "problems"]
     arguments += ["--output", str(tmp_path / "problems")]

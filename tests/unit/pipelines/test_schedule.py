@@ -156,7 +156,7 @@ def test_a_token_that_expires_in_the_middle_is_told(kfp_server, recipe):
 
 def test_a_schedule_that_somebody_paused_is_enabled_again(weekly, recipe):
     weekly.set_mode(weekly.recurring[0], False)
-    assert schedule(weekly, recipe, "--cron", "0 3 * * 1").exit_code == 0
+    assert "mine: changed" in schedule(weekly, recipe, "--cron", "0 3 * * 1").output
     (recurring,) = weekly.recurring
     assert recurring["mode"] == "ENABLE"
 
@@ -198,7 +198,7 @@ def test_remove_deletes_a_schedule_and_not_its_run_under_way(weekly, recipe):
     assert weekly.propagation == ["ORPHAN"]
     done = schedule(weekly, "--remove", "mine")
     assert done.exit_code == 2
-    assert "there is no schedule 'mine' to remove (there are ['other'])" in done.stderr
+    assert "there is no schedule 'mine' to remove; there are: other" in done.stderr
 
 
 def test_without_schedules_the_list_says_so(kfp_server):

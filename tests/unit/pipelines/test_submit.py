@@ -97,7 +97,7 @@ def test_settings_become_parameters_of_the_pipelines_types(kfp_server, recipe):
 def test_a_setting_that_the_pipeline_does_not_have_is_refused(kfp_server, recipe, setting):
     done = submit(kfp_server, recipe, "--set", setting)
     assert done.exit_code == 2
-    assert "no such parameter to set (['workspace'])" in done.stderr
+    assert "no parameter of the pipeline to set; there are: workspace" in done.stderr
     assert kfp_server.calls == []
 
 
@@ -361,6 +361,15 @@ def test_a_log_in_page_is_told_from_an_answer(kfp_server, recipe):
     done = submit(kfp_server, recipe)
     assert done.exit_code == 2
     assert "a web page, perhaps to log in" in done.stderr
+
+
+def test_https_where_there_is_none_is_told(kfp_server, recipe):
+    done = CliRunner().invoke(
+        main, ["submit", str(recipe), "--host", kfp_server.url.replace("http:", "https:")]
+    )
+    assert done.exit_code == 2
+    assert "gives no answer" in done.stderr
+    assert "SSL" in done.stderr
 
 
 def test_an_address_without_a_server_is_told(kfp_server, recipe):
