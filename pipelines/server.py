@@ -77,9 +77,10 @@ def connect(
         credentials = ServiceAccountTokenVolumeCredentials(str(token_file))
     given = host or os.environ.get("KF_PIPELINES_ENDPOINT")
     where = given or "the kubeconfig's cluster"
+    printed = io.StringIO()
 
     def make() -> Any:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(printed):
             warnings.simplefilter("ignore")  # kfp's, on versions long past
             return _Client(
                 host=host,
@@ -95,6 +96,11 @@ def connect(
         server = Server(client, client.host, page.rstrip("/"), None)
         health = ask(server, client.healthzs.healthz_service_get_healthz)
     except ServerError as error:
+        if printed.getvalue():  # kfp found no kubeconfig, and tried this machine
+            raise InputError(
+                "no server of Kubeflow Pipelines is named: give its address with --host or in "
+                "KFP_ENDPOINT"
+            ) from error
         if error.status != 404:
             raise
         raise ServerError(
