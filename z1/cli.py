@@ -6,25 +6,34 @@ from typing import Any
 
 import click
 
-from z1.errors import InputError
+from z1.errors import InputError, RunError
 from z1.versioning.commands import COMMANDS
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _BUDGET = click.IntRange(0)
 _COUNT = click.IntRange(1)
+_FAILED = 1
 _WRONG_INPUT = 2
 _STOPPED = 130
 
 
 class _Commands(click.Group):
-    """Commands whose wrong input becomes one message and exit code 2."""
+    """Commands that end in one message: with code 2 for wrong input, 1 for a run that failed."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except InputError as error:
             click.echo(f"error: {error}", err=True)
+            sys.exit(_WRONG_INPUT)
+        except RunError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(_FAILED)
+        except ModuleNotFoundError as error:
+            if error.name != "kfp":
+                raise
+            click.echo("error: kfp is not installed here: pip install 'z1[kfp]'", err=True)
             sys.exit(_WRONG_INPUT)
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
@@ -65,6 +74,7 @@ def main() -> None:
       z1 run demo          the whole TOPS pipeline on a tiny model, on this machine
       z1 run z1-demo       the Z1 pipeline, likewise
       z1 recipe keys       all that a recipe can say
+      z1 submit, schedule  a pipeline on a cluster, once or again and again
     """
 
 
@@ -84,13 +94,10 @@ def run(recipe: str, output: Path) -> None:
       z1 run mine.yaml --output /data/runs
     """
     from z1.recipe import find_recipe
-    from z1.run import RunError, run_recipe
+    from z1.run import run_recipe
 
     try:
         run_recipe(find_recipe(recipe), output)
-    except RunError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
     except KeyboardInterrupt:
         click.echo("stopped; run the same command again to go on", err=True)
         sys.exit(_STOPPED)
@@ -341,6 +348,146 @@ def serve(
     window = ThinkingWindow(**{key: value for key, value in given.items() if value is not None})
     named = {name.removeprefix("budget_"): value for name, value in budgets.items()}
     serve(model, (host, port), window, named, api_key, extra)
+
+
+def _server_options(command: Any) -> Any:
+    """Give a command the options that say where Kubeflow Pipelines is and who asks."""
+    options = [
+        click.option("--host", envvar="KFP_ENDPOINT", help="Its address. [by the kubeconfig]"),
+        click.option("--namespace", envvar="KFP_NAMESPACE", help="Of the user, if there are many."),
+        click.option("--token", envvar="KFP_EXISTING_TOKEN", help="Says who asks."),
+        click.option(
+            "--token-file",
+            type=_FILE,
+            envvar="KF_PIPELINES_SA_TOKEN_PATH",
+            help="Likewise; read again before each request.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _job_options(command: Any) -> Any:
+    """Give a command the options that say how a pipeline is run on a cluster."""
+    options = [
+        click.option("--experiment", help="Made if it is missing. [the recipe's name]"),
+        click.option("--pipeline-root", help="Where files go: s3://bucket/folder. [the server's]"),
+        click.option(
+            "--set",
+            "settings",
+            type=_Pair(),
+            multiple=True,
+            help="A parameter of the pipeline; may be repeated.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("recipe")
+@_job_options
+@_server_options
+@click.option("--wait", is_flag=True, help="Follow the run to its end; code 1 if it fails.")
+def submit(
+    recipe: str,
+    experiment: str | None,
+    pipeline_root: str | None,
+    settings: tuple[tuple[str, str], ...],
+    wait: bool,
+    **where: Any,
+) -> None:
+    """Run the pipeline of RECIPE on a cluster with Kubeflow Pipelines.
+
+    RECIPE is a file or the name of a built-in recipe. It must name no files of this machine. The
+    compiled pipeline is uploaded as a version named by its content, unless it is there.
+
+    Where the server is and who asks may also stand in kfp's own environment: KFP_ENDPOINT or
+    KF_PIPELINES_ENDPOINT, KFP_NAMESPACE, KFP_EXISTING_TOKEN or KF_PIPELINES_SA_TOKEN_PATH.
+
+    \b
+    Example:
+      z1 submit tops-qwen2.5-32b --host https://kubeflow.example.com/pipeline \\
+        --namespace me --token-file token --pipeline-root s3://models/tops --wait
+      kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80 &
+      z1 submit demo --host http://localhost:8080
+    """
+    from z1.recipe import find_recipe
+    from z1_pipelines.job import prepare
+    from z1_pipelines.server import connect
+    from z1_pipelines.submit import follow
+    from z1_pipelines.submit import submit as submit_job
+
+    job = prepare(find_recipe(recipe), settings)
+    server = connect(**where)
+    run = submit_job(server, job, experiment, pipeline_root)
+    click.echo(f"Run {run.id} of pipeline {job.pipeline}, version {job.version}\n{run.page}")
+    if wait:
+        try:
+            follow(server, job, run, click.echo)
+        except KeyboardInterrupt:
+            click.echo("stopped waiting; the run goes on", err=True)
+            sys.exit(_STOPPED)
+        click.echo("The run succeeded.")
+
+
+@main.command()
+@click.argument("recipe", required=False)
+@click.option("--cron", help="When, in UTC: minute hour day month weekday; or seconds first.")
+@click.option("--name", help="Of the schedule. [the recipe's]")
+@click.option("--list", "listing", is_flag=True, help="Show the schedules there are.")
+@click.option("--remove", metavar="NAME", help="Delete a schedule.")
+@_job_options
+@_server_options
+def schedule(
+    recipe: str | None,
+    cron: str | None,
+    name: str | None,
+    listing: bool,
+    remove: str | None,
+    experiment: str | None,
+    pipeline_root: str | None,
+    settings: tuple[tuple[str, str], ...],
+    **where: Any,
+) -> None:
+    """Run the pipeline of RECIPE on a cluster again and again.
+
+    One run at a time; a run that was missed is not made up for. Called again, it changes the
+    schedule of that name. A run that is under way goes on when its schedule is changed or removed.
+
+    The time zone is that of Kubeflow Pipelines' scheduler, which is UTC unless its administrator
+    has set another. Sunday is 0.
+
+    \b
+    Example:
+      z1 schedule tops-qwen2.5-32b --cron '0 3 * * 1' --host http://localhost:8080
+      z1 schedule --list --host http://localhost:8080
+      z1 schedule --remove tops-qwen2.5-32b --host http://localhost:8080
+    """
+    from z1_pipelines import schedule as schedules
+    from z1_pipelines.server import connect
+
+    if [bool(recipe), listing, bool(remove)].count(True) != 1 or bool(recipe) != bool(cron):
+        raise click.UsageError("give RECIPE and --cron, or --list, or --remove NAME")
+    if listing:
+        lines = [schedules.describe(one) for one in schedules.list_schedules(connect(**where))]
+        click.echo("\n".join(lines) or "no schedules")
+    elif remove:
+        schedules.remove_schedule(connect(**where), remove)
+        click.echo(f"{remove}: removed")
+    elif recipe and cron:
+        from z1.recipe import find_recipe
+        from z1_pipelines.cron import parse_cron, say_next
+        from z1_pipelines.job import prepare
+
+        times = parse_cron(cron)
+        job = prepare(find_recipe(recipe), settings)
+        name = name or job.name
+        server = connect(**where)
+        done = schedules.set_schedule(server, job, name, times, experiment, pipeline_root)
+        click.echo(f"{name}: {done}; next on {say_next(times)}")
 
 
 @main.command("tiny-base")

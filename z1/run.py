@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from z1 import progress
-from z1.errors import InputError
-from z1.recipe import Recipe, load_recipe, write_recipe
+from z1.errors import InputError, RunError
+from z1.recipe import load_recipe, write_recipe
 from z1.records import write_bytes
 from z1.stages import RECORD, read_record
 from z1.stages.component import ERROR
@@ -50,23 +50,21 @@ class _Console(Console):
         sys.exit(1)
 
 
-class RunError(Exception):
-    """A step failed, and not because of what it was given; the message says how."""
-
-
 def run_recipe(path: Path, output: Path) -> None:
     """Run the pipeline of a recipe's method in the folder ``output/NAME`` and print its results.
 
     What is there already of an unchanged recipe is not made again. Raises InputError if the
     recipe or its data are wrong or another process runs in that folder, RunError if a step fails.
     """
+    from z1_pipelines.choosing import find_pipeline
+
     recipe = load_recipe(path)
     folder = (output / recipe.name).resolve()
     console = _Console(file=sys.stdout)  # the real one, whatever stands in for it later
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: leave all in order
     with _only_run(folder), (folder / "run.log").open("a", encoding="utf-8", buffering=1) as log:
         log.write(f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} z1 run {path}\n")
-        run_pipeline(_find_pipeline(recipe), recipe.model_dump_json(), folder, log, console)
+        run_pipeline(find_pipeline(recipe), recipe.model_dump_json(), folder, log, console)
         # Now and not before, so that beside an older report stands its own recipe.
         write_bytes(folder / "recipe.yaml", write_recipe(recipe).encode())
         from z1.evaluation.report import copy_reports, print_table
@@ -78,16 +76,6 @@ def run_recipe(path: Path, output: Path) -> None:
     if published:
         *_, model = published.values()  # after its ancestors
         console.print(f"Published: {model['version']}", soft_wrap=True, highlight=False)
-
-
-def _find_pipeline(recipe: Recipe) -> Any:
-    from z1_pipelines.budgets_pipeline import budgets_pipeline
-    from z1_pipelines.tops_pipeline import tops_pipeline
-    from z1_pipelines.z1_pipeline import z1_pipeline
-
-    if recipe.method == "z1":
-        return z1_pipeline
-    return budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
 
 
 def run_pipeline(pipeline: Any, recipe: str, folder: Path, log: TextIO, console: Console) -> None:

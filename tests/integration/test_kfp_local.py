@@ -16,9 +16,9 @@ import yaml
 from kfp import dsl, local
 from rich.console import Console
 
-from z1.errors import InputError
+from z1.errors import InputError, RunError
 from z1.recipe import Recipe
-from z1.run import RunError, run_pipeline
+from z1.run import run_pipeline
 from z1.stages import read_record
 from z1_components.generate.component import generate
 from z1_components.problems.component import problems

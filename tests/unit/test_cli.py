@@ -29,6 +29,8 @@ COMMANDS = [
     ["lineage"],
     ["pull"],
     ["promote"],
+    ["submit"],
+    ["schedule"],
     ["tiny-base"],
 ]
 
@@ -102,6 +104,14 @@ def test_recipe_keys_shows_types_defaults_and_meanings():
     lines = CliRunner().invoke(main, ["recipe", "keys"]).output.splitlines()
     at = lines.index("generate.top_p: number (above 0 and at most 1); default: 1.0")
     assert lines[at + 1].strip() == Sampling.model_fields["top_p"].description
+
+
+def test_a_pipeline_without_kfp_asks_for_it():
+    code = "import sys; sys.modules['kfp'] = None; from z1.cli import main; main()"
+    command = [sys.executable, "-c", code, "submit", "demo"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: kfp is not installed here: pip install 'z1[kfp]'\n"
 
 
 def test_stage_runs_by_hand_and_is_not_run_twice(tmp_path, own_problems):

@@ -29,7 +29,7 @@ from z1.recipe.sampling import (
     Teacher,
     ThinkingWindow,
 )
-from z1.recipe.section import Section
+from z1.recipe.section import Section, find_local_paths
 from z1.recipe.selection import Filter, Selection, Verify
 from z1.recipe.training import DpoTraining, Lora, SftTraining, Stop, Tags, Training, Trainings
 from z1.recipe.whole import METHODS, Recipe
@@ -71,6 +71,7 @@ __all__ = [
     "Training",
     "Trainings",
     "Verify",
+    "find_local_paths",
     "find_recipe",
     "load_recipe",
     "parse_recipe",

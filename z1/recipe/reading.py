@@ -30,11 +30,15 @@ def find_recipe(name: str) -> Path:
 
 
 def load_recipe(
-    path: Path, look_closer: Callable[[object], Iterable[str]] = lambda content: ()
+    path: Path,
+    look_closer: Callable[[object], Iterable[str]] = lambda content: (),
+    *,
+    runs_here: bool = True,
 ) -> Recipe:
     """Read a recipe; paths in it are taken from the recipe file's folder.
 
     ``look_closer`` is given the file's content and returns further mistakes, each with its key.
+    The files it names have to be there if it ``runs_here``.
     Raises InputError that names the file and every wrong key at once.
     """
     try:
@@ -44,7 +48,8 @@ def load_recipe(
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
         raise InputError(f"{path}: not YAML: {error}") from error
     folder = path.resolve().parent
-    mistakes += [*_find_mistakes(content, {"folder": folder}), *look_closer(content)]
+    context = {"folder": folder} if runs_here else None
+    mistakes += [*_find_mistakes(content, context), *look_closer(content)]
     _refuse(mistakes, str(path))
     return parse_recipe(content, where=str(path), folder=folder)
 

@@ -1,5 +1,6 @@
 """What all sections of the recipe have in common: unknown keys are refused, paths looked for."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -79,8 +80,11 @@ def _is_local(folder: Path, name: str) -> bool:
     path = _from(folder, name)
     if name == "tiny" or path.exists():
         return False
-    marked = name.startswith((".", "/", "~")) or name.count("/") > 1
-    return marked or ("/" in name and path.parent.is_dir())
+    return _looks_local(name) or ("/" in name and path.parent.is_dir())
+
+
+def _looks_local(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
 def _is_url(name: str) -> bool:
@@ -104,3 +108,21 @@ def resolve_paths(section: Any, folder: Path) -> Any:
     if isinstance(section, list):
         return [resolve_paths(item, folder) for item in section]
     return _from(folder, section) if isinstance(section, Path) else section
+
+
+def find_local_paths(section: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the key and value of every file and folder of this machine that a section names.
+
+    The section's paths have been resolved; ids on the hub and addresses are none.
+    """
+    if isinstance(section, Section):
+        for name in type(section).model_fields:
+            value, inner = getattr(section, name), f"{key}.{name}".removeprefix(".")
+            if name in section.hub_or_folder and value and "://" not in value:
+                value = Path(value) if _looks_local(value) else None
+            yield from find_local_paths(value, inner)
+    elif isinstance(section, list):
+        for number, item in enumerate(section):
+            yield from find_local_paths(item, f"{key}.{number}")
+    elif isinstance(section, Path):
+        yield key, str(section)
