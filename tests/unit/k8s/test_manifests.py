@@ -19,7 +19,15 @@ PODMONITOR = {
     "sampleLimit", "selector",
 }  # fmt: skip
 ENDPOINT = {"honorLabels", "interval", "metricRelabelings", "path", "port", "relabelings", "scheme"}
-RELABELING = {"action", "modulus", "regex", "replacement", "separator", "sourceLabels", "targetLabel"}
+RELABELING = {
+    "action",
+    "modulus",
+    "regex",
+    "replacement",
+    "separator",
+    "sourceLabels",
+    "targetLabel",
+}
 GROUP = {"interval", "limit", "name", "rules"}
 RULE = {"alert", "annotations", "expr", "for", "labels", "record"}
 
@@ -75,7 +83,9 @@ def test_the_prometheus_operator_knows_every_field_of_its_objects(render, path):
 
 @pytest.mark.parametrize("path", RENDERED)
 def test_names_are_not_used_twice(render, path):
-    names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in render(path)]
+    names = [
+        (o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in render(path)
+    ]
     assert len(set(names)) == len(names)
 
 
@@ -157,7 +167,7 @@ def test_pools_are_valid_values_of_pipeline_parameters(render):
 def test_every_image_is_one_that_a_kustomization_names(folder):
     documents = sources(folder)
     given = [o for o in documents if o["kind"] not in ("Kustomization", "Component")]
-    used = {image for image in values(given, "image")}
+    used = set(values(given, "image"))
     named = {
         entry["name"]
         for o in documents
