@@ -10,7 +10,7 @@ import yaml
 
 RENDERED = ("overlays/small", "overlays/cloud", "model-cache")
 OVERLAYS = ("overlays/small", "overlays/cloud")
-CUSTOM = ("monitoring.coreos.com/v1",)
+CUSTOM = ("monitoring.coreos.com/v1", "trainer.kubeflow.org/v1alpha1")
 VERSIONS = ("1.34", "1.37")  # of Kubernetes: the oldest still cared for, and the newest
 
 # The fields of monitoring.coreos.com/v1 as its published types have them.
@@ -201,8 +201,12 @@ def test_names_of_other_objects_are_right(render, path):
     for found in render(path):
         for reference in values(found, "secretRef") + values(found, "secretKeyRef"):
             assert ("Secret", reference["name"]) in made
+        for reference in values(found, "configMapRef"):
+            assert ("ConfigMap", reference["name"]) in made
         for name in values(found, "priorityClassName"):
             assert ("PriorityClass", name) in made
+        for name in values(found, "serviceAccountName"):
+            assert ("ServiceAccount", name) in made
         if found["kind"] == "RoleBinding":
             assert ("Role", found["roleRef"]["name"]) in made
             assert all(("ServiceAccount", s["name"]) in made for s in found["subjects"])

@@ -67,11 +67,19 @@ def _of_container(container: dict[str, Any], whole: dict[str, Any]) -> Iterator[
 
 
 def read_pods(render, path) -> list[Pod]:
-    return [
-        found["spec"]["template"]["spec"]
-        for found in render(path)
-        if "template" in found.get("spec", {})
-    ]
+    return [pod for found in render(path) for pod in _pods(found.get("spec"))]
+
+
+def _pods(tree: Any) -> Iterator[Pod]:
+    """Yield all specs of pods, however deep: TrainingRuntimes have theirs in jobs in sets."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _pods(item)
+    elif isinstance(tree, dict):
+        if "containers" in tree:
+            yield tree
+        for item in tree.values():
+            yield from _pods(item)
 
 
 @pytest.mark.parametrize("path", RENDERED)
@@ -86,7 +94,7 @@ def test_every_pod_is_restricted_and_has_a_read_only_root(render, path):
 
 
 def test_there_are_pods_to_check(render):
-    assert sum(len(read_pods(render, path)) for path in RENDERED) == 2
+    assert sum(len(read_pods(render, path)) for path in RENDERED) == 3
 
 
 def test_the_namespace_refuses_other_pods(render):

@@ -12,7 +12,7 @@ NEEDED = {
         "argoproj.io/workflowtasksets/status": "patch",
         "configmaps[kfp-launcher]": "get",
         "secrets[mlpipeline-minio-artifact]": "get",
-        "pods": "get list watch",
+        "pods": "get list",
         "pods/log": "get",
         "events": "list",
         "trainer.kubeflow.org/trainjobs": "create delete get list patch watch",
@@ -27,10 +27,11 @@ NEEDED = {
 }
 NEEDED["z1-deploy"] = {
     **NEEDED["z1-steps"],
-    "serving.kserve.io/inferenceservices": "create delete get list patch watch",
-    "serving.kserve.io/servingruntimes": "create delete get list patch watch",
-    "policy/poddisruptionbudgets": "create delete get list patch",
-    "apps/deployments": "get list",
+    "serving.kserve.io/inferenceservices": "create delete get patch watch",
+    "serving.kserve.io/servingruntimes": "create delete get list patch",
+    "policy/poddisruptionbudgets": "create delete get patch",
+    "apps/deployments": "get",
+    "services": "get",
 }
 
 
