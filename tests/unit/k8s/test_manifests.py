@@ -155,6 +155,17 @@ def test_serving_goes_before_training_and_training_before_sampling(render):
     assert not any(o.get("globalDefault") for o in classes.values())
 
 
+def test_what_the_quota_counts_every_container_has(render):
+    """Kubernetes refuses pods that leave open what a quota counts; KFP's own containers do."""
+    objects = render("overlays/cloud")
+    hard = find(objects, "ResourceQuota", "z1-namespace")["spec"]["hard"]
+    [limits] = find(objects, "LimitRange", "z1-defaults")["spec"]["limits"]
+    counted = {name for name in ("cpu", "memory") if f"requests.{name}" in hard}
+    assert set(limits["defaultRequest"]) == counted
+    assert not any(name.startswith("limits.") for name in hard)
+    assert "default" not in limits
+
+
 def test_pools_are_valid_values_of_pipeline_parameters(render):
     pools = find(render("overlays/cloud"), "ConfigMap", "z1-pools")["data"]
     for pool in ("sampling", "training"):
