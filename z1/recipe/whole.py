@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from z1.recipe.deployment import Deployment
 from z1.recipe.evaluation import Evaluation
 from z1.recipe.problems import Problems
 from z1.recipe.sampling import BaseModelSection, EffortPrompts, Sampling, Teacher, ThinkingWindow
@@ -54,6 +55,7 @@ class Recipe(Section):
     select: Selection = Selection()
     train: Trainings
     evaluate: Evaluation
+    deploy: Deployment = Deployment()
 
     @model_validator(mode="after")
     def _is_of_its_method(self) -> "Recipe":
