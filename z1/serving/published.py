@@ -23,9 +23,7 @@ class Published(NamedTuple):
     """How large they are together, where that is known."""
 
 
-def make_published(
-    name: str, version: str, address: str, size: int | None = None
-) -> Published:
+def make_published(name: str, version: str, address: str, size: int | None = None) -> Published:
     """Return a published model. Raises InputError if version or address are none."""
     if not _VERSION.fullmatch(version):
         raise InputError(f"{name}@{version}: versions look like v3")

@@ -1,0 +1,114 @@
+"""Which version a service serves, and which it served before: annotations on the InferenceService.
+
+``z1/served`` is the version that has passed every check; ``z1/history`` are those before it, the
+newest first. Each has its whole predictor, so that it can be put back without the recipe of then.
+A process that is killed leaves them behind with whatever it was at, and the next one knows.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from z1.errors import InputError
+from z1.serving.cluster import Cluster
+from z1.serving.manifests import MANAGER, Canary, Manifest, Release, labels, make_service
+
+_SERVED = "z1/served"
+_HISTORY = "z1/history"
+_KEPT = 5  # earlier versions that can be gone back to
+
+
+class State(NamedTuple):
+    """What is known of a service."""
+
+    live: Manifest | None
+    """The InferenceService as it is; None if there is none."""
+    served: Release | None
+    """The version that has passed every check; None before the first has."""
+    history: tuple[Release, ...]
+    """Those before, the newest first."""
+
+    @property
+    def canary(self) -> Canary | None:
+        """The version on trial."""
+        trials = (self.live or {}).get("spec", {}).get("canary") or []
+        if not trials:
+            return None
+        predictor = trials[0]["predictor"]
+        return Canary(Release(predictor["name"], predictor), trials[0]["trafficPercent"])
+
+    @property
+    def version(self) -> str:
+        """The version of the predictor as it is, checked or not."""
+        return str((self.live or {}).get("spec", {}).get("predictor", {}).get("name", ""))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the service serves what has passed every check, and nothing is on trial."""
+        return self.served is not None and not self.canary and self.version == self.served.version
+
+
+def read_state(cluster: Cluster, service: str) -> State:
+    """Return what is known of a service. Raises InputError for one that z1 has not made."""
+    live = cluster.get("InferenceService", service)
+    if live is None:
+        return State(None, None, ())
+    metadata = live["metadata"]
+    manager = metadata.get("labels", {}).get("app.kubernetes.io/managed-by")
+    if manager != MANAGER:
+        raise InputError(
+            f"InferenceService {service} in {cluster.namespace} was not made by z1; give another "
+            "name under deploy.service"
+        )
+    annotations = metadata.get("annotations", {})
+    try:
+        served = [Release(*pair) for pair in json.loads(annotations.get(_SERVED, "[]"))]
+        history = [Release(*pair) for pair in json.loads(annotations.get(_HISTORY, "[]"))]
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"InferenceService {service}: its annotations {_SERVED} and {_HISTORY} are not as z1 "
+            f"wrote them ({error}); restore or remove them"
+        ) from error
+    return State(live, served[0] if served else None, tuple(history))
+
+
+def write(
+    cluster: Cluster,
+    service: str,
+    state: State,
+    release: Release,
+    canary: Canary | None = None,
+    force: bool = False,
+) -> bool:
+    """Make a service be a release with another on trial; tell whether that was to be done.
+
+    What ``state`` says of the versions served is kept with it.
+    """
+    manifest = make_service(service, release, canary, _annotations(state))
+    return cluster.apply(manifest, force)
+
+
+def accept(state: State, release: Release) -> State:
+    """Return the state after a release has passed every check."""
+    before = [state.served] if state.served and state.served.version != release.version else []
+    known = [*before, *state.history]
+    history = [earlier for earlier in known if earlier.version != release.version]
+    return State(state.live, release, tuple(history[:_KEPT]))
+
+
+def drop_runtimes(cluster: Cluster, service: str, state: State) -> None:
+    """Delete the service's ServingRuntimes that no version served or kept needs."""
+    needed = {
+        release.predictor["model"]["runtime"]
+        for release in (state.served, *state.history)
+        if release is not None
+    }
+    selector = ",".join(f"{name}={value}" for name, value in labels(service).items())
+    for runtime in cluster.list("ServingRuntime", label_selector=selector):
+        if runtime["metadata"]["name"] not in needed:
+            cluster.delete("ServingRuntime", runtime["metadata"]["name"])
+
+
+def _annotations(state: State) -> Mapping[str, str]:
+    kept = {_SERVED: [state.served] if state.served else [], _HISTORY: list(state.history)}
+    return {name: json.dumps(releases) for name, releases in kept.items() if releases}
