@@ -14,7 +14,7 @@ import urllib3
 from kubernetes import client, config, watch
 from kubernetes.client.rest import ApiException
 
-from z1.errors import InputError
+from z1.errors import InputError, RolloutError
 from z1.serving.manifests import MANAGER, Manifest, digest
 
 APPLIED = "z1/applied"
@@ -24,10 +24,6 @@ LOOK = 10.0  # seconds after which a watched object is looked at without a chang
 _LONGEST_PAUSE = 10.0
 _TIMEOUT = (10, 60)  # seconds to connect and to answer
 _BUSY = {429, 500, 502, 503, 504}
-
-
-class RolloutError(Exception):
-    """A roll-out failed; the message says why and what is served now."""
 
 
 class UnreachableError(RolloutError):
@@ -230,7 +226,7 @@ class Cluster:
                     _request_timeout=_TIMEOUT,
                 )
             except ApiException as error:
-                if error.status not in _BUSY:
+                if not _may_pass(error):
                     raise _explain(error, name, method) from error
                 problem = f"{error.status} {_status(error).get('message') or error.reason}"
             except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -270,6 +266,12 @@ def _status(error: ApiException) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
+def _may_pass(error: ApiException) -> bool:
+    # A patch that the schema does not know is an internal error to the server.
+    typed = "failed to create typed patch" in str(_status(error).get("message"))
+    return error.status in _BUSY and not typed
+
+
 def _explain(error: ApiException, name: str, method: str) -> Exception:
     status = _status(error)
     message = status.get("message") or error.reason
@@ -287,6 +289,6 @@ def _explain(error: ApiException, name: str, method: str) -> Exception:
             f"{name}: others have changed fields that are z1's ({fields or message}). Undo that, "
             "or put it into the recipe and have them give the fields up"
         )
-    if error.status in (400, 422):
+    if error.status in (400, 422, 500):
         return InputError(f"{name}: the API server refuses it: {message}")
     return InputError(f"{name}: {method} failed: {error.status} {message}")

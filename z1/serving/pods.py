@@ -1,6 +1,6 @@
 """Why a version's pods are not ready, in the pods' own words."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from z1.serving.cluster import Cluster
@@ -11,9 +11,9 @@ _LINES = 10
 _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 
 
-def explain(cluster: Cluster, service: str, version: str) -> str:
-    """Return why a version is not ready: of its pods, or why it has none."""
-    pods = cluster.list("Pod", label_selector=select_pods(service, version))
+def explain(cluster: Cluster, service: str, version: str, without: Collection[str]) -> str:
+    """Return why a version is not ready: of its pods but some, or why it has none."""
+    pods = _find(cluster, service, version, without)
     reasons = [reason for pod in pods if (reason := _of_pod(cluster, pod))]
     if reasons:
         return reasons[0]
@@ -22,9 +22,11 @@ def explain(cluster: Cluster, service: str, version: str) -> str:
     return _no_pods(cluster, service, version)
 
 
-def find_crash(cluster: Cluster, service: str, version: str) -> str | None:
-    """Return why a pod will never be ready, if it keeps crashing."""
-    for pod in cluster.list("Pod", label_selector=select_pods(service, version)):
+def find_crash(
+    cluster: Cluster, service: str, version: str, without: Collection[str]
+) -> str | None:
+    """Return why a pod, none of some, will never be ready, if it keeps crashing."""
+    for pod in _find(cluster, service, version, without):
         for status, _ in _containers(pod):
             waiting = (status.get("state") or {}).get("waiting") or {}
             crashing = waiting.get("reason") == "CrashLoopBackOff"
@@ -35,8 +37,24 @@ def find_crash(cluster: Cluster, service: str, version: str) -> str | None:
 
 def count_restarts(cluster: Cluster, service: str, version: str) -> int:
     """Return how often containers of a version have been started again."""
-    pods = cluster.list("Pod", label_selector=select_pods(service, version))
+    pods = _find(cluster, service, version)
     return sum(status.get("restartCount", 0) for pod in pods for status, _ in _containers(pod))
+
+
+def find_names(cluster: Cluster, service: str, version: str) -> frozenset[str]:
+    """Return the names of a version's pods."""
+    return frozenset(pod["metadata"]["name"] for pod in _find(cluster, service, version))
+
+
+def _find(
+    cluster: Cluster, service: str, version: str, without: Collection[str] = ()
+) -> list[Manifest]:
+    """Return the pods of a version, but those that are going and some others."""
+    return [
+        pod
+        for pod in cluster.list("Pod", label_selector=select_pods(service, version))
+        if pod["metadata"]["name"] not in without and "deletionTimestamp" not in pod["metadata"]
+    ]
 
 
 def _containers(pod: Manifest) -> Iterator[tuple[Manifest, Manifest]]:

@@ -9,12 +9,12 @@ record behind, and what is run next goes on from what it finds.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from z1.errors import InputError
+from z1.errors import InputError, RolloutError
 from z1.recipe import Deployment, ThinkingWindow
 from z1.serving import pods, releases, smoke
-from z1.serving.cluster import Cluster, RolloutError, UnreachableError, covers
+from z1.serving.cluster import Cluster, UnreachableError, covers
 from z1.serving.manifests import (
     PORT,
     Canary,
@@ -66,6 +66,8 @@ class _Rollout:
     steps: tuple[int, ...]
     step_seconds: float
     say: Say
+    strangers: frozenset[str]
+    """Pods of the release's version that were there before, which say nothing of this attempt."""
 
     def run(self) -> list[smoke.Answer]:
         """Roll out, and return the last answers."""
@@ -98,6 +100,8 @@ class _Rollout:
             if percent:
                 self._watch(percent)
             self.check(self._canary_url())
+        # All requests come here by now, and the pods of before are still there to take them back.
+        self.check(find_url(self.cluster, self.service, self.url))
 
     def _wait(self, percent: int | None) -> None:
         """Wait until the release is ready, as the canary with a share of requests or by itself."""
@@ -105,9 +109,9 @@ class _Rollout:
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
             if live and _is_ready(live, version, percent) and self._is_complete():
                 return
-            if reason := pods.find_crash(self.cluster, self.service, version):
+            if reason := pods.find_crash(self.cluster, self.service, version, self.strangers):
                 raise RolloutError(reason)
-        reason = pods.explain(self.cluster, self.service, version)
+        reason = self._explain()
         raise RolloutError(f"not ready within {self.seconds / 60:.0f} minutes: {reason}")
 
     def _is_complete(self) -> bool:
@@ -120,11 +124,14 @@ class _Rollout:
         before = pods.count_restarts(self.cluster, self.service, version)
         for live in self.cluster.look("InferenceService", self.service, self.step_seconds):
             if pods.count_restarts(self.cluster, self.service, version) > before:
-                reason = pods.explain(self.cluster, self.service, version)
+                reason = self._explain()
                 raise RolloutError(f"a pod has been started again at {percent} %: {reason}")
             if live is None or not _is_ready(live, version, percent):
-                reason = pods.explain(self.cluster, self.service, version)
+                reason = self._explain()
                 raise RolloutError(f"ready no more at {percent} % of the requests: {reason}")
+
+    def _explain(self) -> str:
+        return pods.explain(self.cluster, self.service, self.release.version, self.strangers)
 
     def _canary_url(self) -> str:
         name = name_workload(self.service, self.release.version)
@@ -144,7 +151,7 @@ class _Rollout:
             if live and _is_ready(live, served.version, None) and _is_rolled_out(deployment):
                 releases.drop_runtimes(self.cluster, self.service, self.state)
                 return f"{served.version} is put back and serves"
-        reason = pods.explain(self.cluster, self.service, served.version)
+        reason = pods.explain(self.cluster, self.service, served.version, frozenset())
         return f"{served.version} is put back, but is not ready: {reason}"
 
 
@@ -167,7 +174,7 @@ def deploy(
     before = state.served.version if state.served else None
     for manifest in (runtime, make_budget(service)):
         cluster.apply(manifest)
-    if state.settled and _same(state, release):
+    if state.settled and state.served == release:
         if releases.write(cluster, service, state, release):
             say(f"{service}: what others had changed is as it was")
         url = find_url(cluster, service, section.url)
@@ -183,8 +190,9 @@ def deploy(
         steps=tuple(section.canary),
         step_seconds=section.step_seconds,
         say=say,
+        strangers=_find_strangers(cluster, service, state, release),
     )
-    answers = _run(rollout)
+    answers = _run(rollout, releases.accept(state, release))
     url = find_url(cluster, service, section.url)
     return Outcome(service, release.version, before, True, url, answers)
 
@@ -223,69 +231,72 @@ def roll_back(
         steps=(),
         step_seconds=0.0,
         say=say,
+        strangers=_find_strangers(cluster, service, state, release),
     )
     if state.settled:
-        _run(rollout)
-        kept = State(state.live, release, state.history[1:])
-        _record(rollout, kept)
+        _run(rollout, State(state.live, release, state.history[1:]))
     else:
         say(rollout.put_back())
     found = find_url(cluster, service, url)
     return Outcome(service, release.version, trial, True, found, [])
 
 
-def _run(rollout: _Rollout) -> list[smoke.Answer]:
-    """Roll out and record it, or put back what was served and raise RolloutError."""
-    untouched = rollout.state.live
+def _run(rollout: _Rollout, after: State) -> list[smoke.Answer]:
+    """Roll out and record ``after``, or put back what was served and raise RolloutError."""
     try:
         answers = rollout.run()
-        _record(rollout, releases.accept(rollout.state, rollout.release))
+        releases.write(rollout.cluster, rollout.service, after, rollout.release)
     except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, InputError) and _unchanged(rollout, untouched):
-            raise
-        what = f"{rollout.service}: {rollout.release.version} is not served: {error or 'stopped'}"
-        rollout.say(what)
-        try:
-            state = rollout.put_back()
-        except (RolloutError, InputError) as second:
-            left = _describe(rollout.cluster, rollout.service)
-            raise RolloutError(
-                f"{what}\nWhat was served could not be put back either: {second}\n{left} Run "
-                "`z1 rollback` to put it back, or `z1 deploy` to go on"
-            ) from error
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise RolloutError(f"{what}\n{state}") from error
+        _give_up(rollout, error)
+    releases.drop_runtimes(rollout.cluster, rollout.service, after)
     return answers
 
 
-def _record(rollout: _Rollout, state: State) -> None:
-    releases.write(rollout.cluster, rollout.service, state, rollout.release)
-    releases.drop_runtimes(rollout.cluster, rollout.service, state)
+def _give_up(rollout: _Rollout, error: BaseException) -> NoReturn:
+    """Put back what was served and say why."""
+    what = f"{rollout.service}: {rollout.release.version} is not served: {error or 'stopped'}"
+    try:
+        if isinstance(error, InputError) and _unchanged(rollout):
+            raise error
+        rollout.say(what)
+        state = rollout.put_back()
+    except (RolloutError, InputError) as second:
+        if second is error:
+            raise
+        left = "" if isinstance(second, UnreachableError) else _describe(rollout)
+        raise RolloutError(
+            f"{what}\nWhat was served could not be put back either: {second}\n{left}Run "
+            "`z1 rollback` to put it back, or `z1 deploy` to go on"
+        ) from error
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    raise RolloutError(f"{what}\n{state}") from error
 
 
-def _unchanged(rollout: _Rollout, live: Manifest | None) -> bool:
+def _unchanged(rollout: _Rollout) -> bool:
     """Tell whether the service is still as it was, so that nothing is to be put back."""
-    if not rollout.state.settled:
-        return False
+    live = rollout.state.live
     now = rollout.cluster.get("InferenceService", rollout.service)
-    return bool(now and live and now["spec"] == live["spec"])
+    return bool(rollout.state.settled and now and live and now["spec"] == live["spec"])
 
 
-def _describe(cluster: Cluster, service: str) -> str:
+def _describe(rollout: _Rollout) -> str:
     """Return in what state a service was left, as far as can be seen."""
     try:
-        state = read_state(cluster, service)
+        state = read_state(rollout.cluster, rollout.service)
     except (UnreachableError, InputError):
-        return "Nobody can see what it serves now: what it served when it was last changed."
-    served = f"It serves {state.version}"
+        return ""
+    served = f"Now it serves {state.version}"
     if state.canary:
         served += f", and {state.canary.release.version} on {state.canary.percent} % of requests"
-    return f"{served}."
+    return f"{served}. "
 
 
-def _same(state: State, release: Release) -> bool:
-    return state.served == release
+def _find_strangers(
+    cluster: Cluster, service: str, state: State, release: Release
+) -> frozenset[str]:
+    """Return the pods that an attempt finds; one that goes on made them itself."""
+    return pods.find_names(cluster, service, release.version) if state.settled else frozenset()
 
 
 def _is_ready(live: Manifest, version: str, percent: int | None) -> bool:

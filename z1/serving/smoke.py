@@ -3,10 +3,9 @@
 from typing import Any, NamedTuple
 
 from z1.engines import Request
-from z1.errors import InputError
+from z1.errors import InputError, RolloutError
 from z1.recipe import Deployment, Endpoint, Sampling, ThinkingWindow
 from z1.records import EFFORTS
-from z1.serving.cluster import RolloutError
 from z1.verifiers import check
 
 _ROOM = 256  # tokens beyond thinking and the answer's reserve, for the hint and a longer answer

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from z1.errors import InputError
 from z1.recipe import (
+    Deployment,
     DpoTraining,
     Evaluation,
     Filter,
@@ -45,6 +46,7 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems")),
     "dpo": Needs((DpoTraining,), ("pairs", "model")),
     "evaluate": Needs((Evaluation,), ("problems",), None),
+    "deploy": Needs((Deployment,), ("published",)),
 }
 
 
