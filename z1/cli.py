@@ -117,9 +117,9 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate or deploy. Inputs are folders
-    that other stages wrote. An output that is there already, made of the same inputs, is not made
-    again.
+    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate or deploy. Inputs are
+    folders that other stages wrote. An output that is there already, made of the same inputs, is
+    not made again.
 
     \b
     Inputs and options of each stage:

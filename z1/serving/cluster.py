@@ -278,7 +278,7 @@ def _explain(error: ApiException, name: str, method: str) -> Exception:
     causes = (status.get("details") or {}).get("causes") or []
     if error.status == 404:
         return _GoneError(message)
-    if error.status in (401, 403):
+    if error.status in (401, 403) and "admission webhook" not in message:
         return InputError(
             f"{name}: the API server refuses access: {message}. Check the credentials and what "
             "the account may do"
@@ -289,6 +289,6 @@ def _explain(error: ApiException, name: str, method: str) -> Exception:
             f"{name}: others have changed fields that are z1's ({fields or message}). Undo that, "
             "or put it into the recipe and have them give the fields up"
         )
-    if error.status in (400, 422, 500):
+    if error.status in (400, 403, 422, 500):
         return InputError(f"{name}: the API server refuses it: {message}")
     return InputError(f"{name}: {method} failed: {error.status} {message}")

@@ -31,7 +31,8 @@ from z1.serving.releases import State, read_state
 
 Say = Callable[[str], None]
 
-_ROLLBACK_SECONDS = 3600.0  # for an earlier version's pods to be ready again
+MINUTE = 60.0  # seconds
+_ROLLBACK_MINUTES = 60  # for an earlier version's pods to be ready again
 
 
 class Outcome(NamedTuple):
@@ -75,10 +76,10 @@ class _Rollout:
         if served is not None and served.version != self.release.version:
             if not self._promoted():
                 self._try_out(served)
-            self.say(f"{self.release.version} is promoted")
         # A first version, or other settings of the one in service: its Deployment keeps the pods
         # of before until those of now are ready.
         releases.write(self.cluster, self.service, self.state, self.release)
+        self.say(f"{self.release.version} is in service")
         self._wait(None)
         return self.check(find_url(self.cluster, self.service, self.url))
 
@@ -112,7 +113,7 @@ class _Rollout:
             if reason := pods.find_crash(self.cluster, self.service, version, self.strangers):
                 raise RolloutError(reason)
         reason = self._explain()
-        raise RolloutError(f"not ready within {self.seconds / 60:.0f} minutes: {reason}")
+        raise RolloutError(f"not ready within {self.seconds / MINUTE:.0f} minutes: {reason}")
 
     def _is_complete(self) -> bool:
         """Tell whether all pods are the release's: KServe counts those of before as ready."""
@@ -184,7 +185,7 @@ def deploy(
         service=service,
         state=state,
         release=release,
-        seconds=section.ready_minutes * 60.0,
+        seconds=section.ready_minutes * MINUTE,
         check=lambda url: smoke.ask(url, service, section, window),
         url=section.url,
         steps=tuple(section.canary),
@@ -225,7 +226,7 @@ def roll_back(
         service=service,
         state=state,
         release=release,
-        seconds=_ROLLBACK_SECONDS,
+        seconds=_ROLLBACK_MINUTES * MINUTE,
         check=lambda url: [],
         url=url,
         steps=(),
