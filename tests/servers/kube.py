@@ -300,6 +300,7 @@ def _minimal(body: Object) -> Iterator[Problem]:
 def _handler(server: KubeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -73,9 +73,8 @@ class _Rollout:
     def run(self) -> list[smoke.Answer]:
         """Roll out, and return the last answers."""
         served = self.state.served
-        if served is not None and served.version != self.release.version:
-            if not self._promoted():
-                self._try_out(served)
+        if served and served.version != self.release.version and not self._promoted():
+            self._try_out(served)
         # A first version, or other settings of the one in service: its Deployment keeps the pods
         # of before until those of now are ready.
         releases.write(self.cluster, self.service, self.state, self.release)
