@@ -120,6 +120,7 @@ class KServe:
         how = self.script.get(version, "ready")
         template = {k: v for k, v in predictor.items() if k not in ("minReplicas", "maxReplicas")}
         template.pop("autoScaling", None)
+        template["model"] = {k: v for k, v in template["model"].items() if k != "name"}
         labels = {
             **predictor["labels"],
             "serving.kserve.io/inferenceservice": service,
@@ -256,6 +257,9 @@ def _admit(thing: Object, before: Object | None) -> None:
     for trial in trials:
         if {"maxReplicas", "autoScaling", "scaleTarget"} & set(trial["predictor"]):
             wrong.append("a canary has autoscaling fields")
+    for predictor in (spec["predictor"], *(trial["predictor"] for trial in trials)):
+        if predictor.get("model", {}).get("name"):
+            wrong.append("the 'name' field is not allowed in standard predictor")
     if before:
         old, new = before["spec"]["predictor"], spec["predictor"]
         moved = old.get("name") != new.get("name")

@@ -293,6 +293,8 @@ def _minimal(body: Object) -> Iterator[Problem]:
         for number, trial in enumerate(spec.get("canary", [])):
             if not isinstance(trial.get("trafficPercent"), int):
                 yield Problem(f"spec.canary[{number}].trafficPercent", "Required value")
+            if "name" not in trial["predictor"].get("model", {"name": ""}):
+                yield Problem(f"spec.canary[{number}].predictor.model.name", "Required value")
     if body["kind"] == "ServingRuntime" and not spec.get("containers"):
         yield Problem("spec.containers", "Required value")
 

@@ -9,6 +9,7 @@ the environment variable Z1_CRDS names a folder with them.
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Problem(NamedTuple):
     unknown: bool = False
 
 
+@cache
 def load_schemas() -> dict[tuple[str, str], dict[str, Any]]:
     """Return the schemas of the folder by (apiVersion, kind); none where no folder is named."""
     folder = os.environ.get(FOLDER)

@@ -26,6 +26,8 @@ COMMANDS = [
     ["problems"],
     ["problems", "check"],
     ["tiny-base"],
+    ["deploy"],
+    ["rollback"],
 ]
 
 
@@ -51,6 +53,7 @@ def own_problems(tmp_path: Path, demo: Recipe) -> Path:
 
 def test_help_imports_nothing_heavy():
     heavy = ["torch", "transformers", "trl", "kfp", "polars", "datasets", "matplotlib", "pydantic"]
+    heavy += ["kubernetes", "openai"]
     code = (
         "import sys; from z1.cli import main; main(['--help'], standalone_mode=False);"
         f"print([name for name in {heavy} if name in sys.modules])"

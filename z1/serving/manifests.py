@@ -267,5 +267,10 @@ def _on_trial(canary: Canary, release: Release) -> Manifest:
     predictor = canary.release.predictor
     kept = {field: value for field, value in predictor.items() if field not in _UNSCALED}
     pods = max(predictor["minReplicas"], release.predictor["minReplicas"])
-    # Without a number KServe gives a canary without requests no pod to try.
-    return {**kept, "minReplicas": max(math.ceil(pods * canary.percent / 100), 1)}
+    return {
+        **kept,
+        # Without a number KServe gives a canary without requests no pod to try.
+        "minReplicas": max(math.ceil(pods * canary.percent / 100), 1),
+        # KServe's definition asks for this name in canaries alone; its webhook lets none be given.
+        "model": {**predictor["model"], "name": ""},
+    }

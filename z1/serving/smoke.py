@@ -44,7 +44,11 @@ def ask(url: str, service: str, section: Deployment, window: ThinkingWindow) -> 
     asked = [(problem, effort) for problem in section.smoke for effort in EFFORTS]
     try:
         engine = ChatEngine(sampling, endpoint, service, None, window)
-        replies = engine.sample([Request(problem.prompt, effort) for problem, effort in asked], 0)
+        try:
+            requests = [Request(problem.prompt, effort) for problem, effort in asked]
+            replies = engine.sample(requests, seed=0)
+        finally:
+            engine.server.close()
     except InputError as error:
         raise RolloutError(f"smoke test: {error}") from error
     answers = [

@@ -1,7 +1,9 @@
 """A cluster with KServe, and what it serves."""
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -44,6 +46,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    # Each client reads all of the world's certificates, which takes longer than a whole roll-out.
+    monkeypatch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
     monkeypatch.setattr(client, "RETRIES", 0)
     monkeypatch.setattr(cluster_module, "PATIENCE", 1.0)
     monkeypatch.setattr(cluster_module, "LOOK", 1.0)
