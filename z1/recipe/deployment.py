@@ -1,6 +1,6 @@
 """The section that says how a published model is served."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -46,7 +46,7 @@ class SmokeProblem(Section):
 
     prompt: Prompt
     """The question."""
-    answer: Any
+    answer: str
     """Its reference answer."""
     verifier: str = "math"
     """The verifier that checks the reply."""

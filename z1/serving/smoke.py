@@ -8,7 +8,7 @@ from z1.recipe import Deployment, Endpoint, Sampling, ThinkingWindow
 from z1.records import EFFORTS
 from z1.verifiers import check
 
-_ROOM = 256  # tokens beyond thinking and the answer's reserve, for the hint and a longer answer
+_ROOM = 128  # tokens beyond thinking and reserve, for the hint and a longer answer
 
 
 class Answer(NamedTuple):

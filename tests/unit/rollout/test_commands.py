@@ -108,7 +108,7 @@ def test_the_stage_deploys_what_was_published(world, recipe, kubeconfig, tmp_pat
     assert (written["version"], written["before"], written["changed"]) == ("v1", None, True)
     assert [answer["effort"] for answer in written["answers"]] == ["low", "medium", "high"]
     assert not deploy("again")["details"]["changed"]
-    world.kserve.script["v2"] = "image"
+    world.kserve.script["v2"] = "crash"
     record |= {"version": "v2", "address": "s3://models/tops/2"}
     (published / "published.json").write_text(json.dumps(record))
     with pytest.raises(RolloutError, match="v1 is put back and serves"):
