@@ -4,8 +4,9 @@ Written from what KServe 0.20 says of Standard mode and its canaries (pull reque
 5984 of kserve/kserve, and its admission rules): a Deployment and a Service
 ``SERVICE-NAME-predictor`` for the predictor and each canary, ``minReplicas`` pods in each; what is
 in the spec no more is deleted; a canary whose name becomes the predictor's keeps its pods; requests
-are shared by ``trafficPercent``, and none go to a canary that is not ready; status with
-observedGeneration, the condition Ready, ``canaryStatuses`` and the address.
+are shared by ``trafficPercent``, and none go to a canary that is not ready; labels and annotations
+of a predictor are its pods'; status has the condition Ready, ``canaryStatuses``, the address, and
+an observedGeneration that is the Deployment's, not its own (issue 6081).
 """
 
 import copy
@@ -60,6 +61,10 @@ class KServe:
         found = self.server.find("deployments", f"{service}-{version}-predictor")
         return bool(found and found["status"].get("availableReplicas"))
 
+    def _observed(self, service: str, version: str) -> int:
+        found = self.server.find("deployments", f"{service}-{version}-predictor")
+        return int(found["status"]["observedGeneration"]) if found else 0
+
     def _run(self) -> None:
         seen = -1
         while not self._stopped:
@@ -88,7 +93,7 @@ class KServe:
         up = {predictor["name"]: self._is_up(service, predictor["name"]) for predictor, _ in wanted}
         stable = spec["predictor"]["name"]
         status: Object = {
-            "observedGeneration": thing["metadata"]["generation"],
+            "observedGeneration": self._observed(service, stable),
             "conditions": [{"type": "Ready", "status": str(up[stable])}],
             "url": f"http://{HOST}",
             "address": {"url": f"http://{service}-{stable}-predictor.z1.svc.cluster.local"},
@@ -125,6 +130,10 @@ class KServe:
             **predictor["labels"],
             "serving.kserve.io/inferenceservice": service,
             "app": name,
+        }
+        template = {
+            "metadata": {"labels": labels, "annotations": predictor["annotations"]},
+            "spec": template,
         }
         before = self.server.find("deployments", name)
         replicas = predictor["minReplicas"]

@@ -19,6 +19,8 @@ from z1.serving.published import Published
 Manifest = dict[str, Any]
 
 MANAGER = "z1"
+RELEASE = "z1/release"
+"""Annotation that KServe hands on to a release's pods, by which they are known."""
 PORT = 8080  # KServe's; the container's
 _MODEL = "/mnt/models"  # where KServe's storage initializer puts the model
 _SCRATCH = "/tmp"
@@ -151,6 +153,7 @@ def make_release(
     }
     if section.prometheus:
         predictor["autoScaling"] = {"metrics": [_running(section, service)]}
+    predictor["annotations"][RELEASE] = digest(predictor)[:16]
     return Release(published.version, predictor)
 
 

@@ -17,6 +17,7 @@ from z1.serving import pods, releases, smoke
 from z1.serving.cluster import Cluster, UnreachableError, covers
 from z1.serving.manifests import (
     PORT,
+    RELEASE,
     Canary,
     Manifest,
     Release,
@@ -115,9 +116,8 @@ class _Rollout:
         raise RolloutError(f"not ready within {self.seconds / MINUTE:.0f} minutes: {reason}")
 
     def _is_complete(self) -> bool:
-        """Tell whether all pods are the release's: KServe counts those of before as ready."""
         name = name_workload(self.service, self.release.version)
-        return _is_rolled_out(self.cluster.get("Deployment", name))
+        return _is_rolled_out(self.cluster.get("Deployment", name), self.release)
 
     def _watch(self, percent: int) -> None:
         version = self.release.version
@@ -148,8 +148,12 @@ class _Rollout:
         releases.write(self.cluster, self.service, self.state, served, force=True)
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
             deployment = self.cluster.get("Deployment", name_workload(self.service, served.version))
-            if live and _is_ready(live, served.version, None) and _is_rolled_out(deployment):
-                releases.drop_runtimes(self.cluster, self.service, self.state)
+            if (
+                live
+                and _is_ready(live, served.version, None)
+                and _is_rolled_out(deployment, served)
+            ):
+                _tidy(self, self.state)
                 return f"{served.version} is put back and serves"
         reason = pods.explain(self.cluster, self.service, served.version, frozenset())
         return f"{served.version} is put back, but is not ready: {reason}"
@@ -248,8 +252,16 @@ def _run(rollout: _Rollout, after: State) -> list[smoke.Answer]:
         releases.write(rollout.cluster, rollout.service, after, rollout.release)
     except (Exception, KeyboardInterrupt) as error:
         _give_up(rollout, error)
-    releases.drop_runtimes(rollout.cluster, rollout.service, after)
+    _tidy(rollout, after)
     return answers
+
+
+def _tidy(rollout: _Rollout, state: State) -> None:
+    """Delete what no version needs; one that stays does no harm, and goes the next time."""
+    try:
+        releases.drop_runtimes(rollout.cluster, rollout.service, state)
+    except (RolloutError, InputError) as error:
+        rollout.say(f"{rollout.service}: unneeded ServingRuntimes stay: {error}")
 
 
 def _give_up(rollout: _Rollout, error: BaseException) -> NoReturn:
@@ -300,27 +312,35 @@ def _find_strangers(
 
 
 def _is_ready(live: Manifest, version: str, percent: int | None) -> bool:
+    """Tell whether KServe says that a version is ready, as the canary with a share or by itself.
+
+    Its observedGeneration would not tell whether that is the newest word: in KServe 0.20 it is the
+    Deployment's (kserve/kserve issue 6081). The list of canaries does.
+    """
     status: dict[str, Any] = live.get("status") or {}
-    if (status.get("observedGeneration") or 0) < live["metadata"]["generation"]:
-        return False
+    trials = status.get("canaryStatuses") or []
     if percent is None:
         ready = [c["status"] for c in status.get("conditions") or [] if c["type"] == "Ready"]
-        return ready == ["True"] and live["spec"]["predictor"].get("name") == version
+        return ready == ["True"] and not trials and live["spec"]["predictor"]["name"] == version
     return any(
         trial["name"] == version and trial["ready"] and trial["trafficPercent"] == percent
-        for trial in status.get("canaryStatuses") or []
+        for trial in trials
     )
 
 
-def _is_rolled_out(deployment: Manifest | None) -> bool:
-    """Tell whether a Deployment has all its pods, of its newest kind and no other, available."""
+def _is_rolled_out(deployment: Manifest | None, release: Release) -> bool:
+    """Tell whether all pods of a Deployment are a release's, and available.
+
+    KServe calls a service ready as long as any pods are, those of the settings before too.
+    """
     if deployment is None:
         return False
-    status: dict[str, Any] = deployment.get("status") or {}
-    wanted = deployment["spec"].get("replicas", 1)
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    annotations = spec["template"]["metadata"].get("annotations") or {}
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
     observed = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    return bool(observed and counts == [wanted] * 3)
+    newest = annotations.get(RELEASE) == release.predictor["annotations"][RELEASE]
+    return bool(newest and observed and counts == [spec.get("replicas", 1)] * 3)
 
 
 def find_url(cluster: Cluster, service: str, url: str | None) -> str:
