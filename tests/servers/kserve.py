@@ -5,7 +5,7 @@ Written from what KServe 0.20 says of Standard mode and its canaries (pull reque
 ``SERVICE-NAME-predictor`` for the predictor and each canary, ``minReplicas`` pods in each; what is
 in the spec no more is deleted; a canary whose name becomes the predictor's keeps its pods; requests
 are shared by ``trafficPercent``, and none go to a canary that is not ready; labels and annotations
-of a predictor are its pods'; status has the condition Ready, ``canaryStatuses``, the address, and
+of the service and of a predictor are its pods', which a change of one starts anew; status has the condition Ready, ``canaryStatuses``, the address, and
 an observedGeneration that is the Deployment's, not its own (issue 6081).
 """
 
@@ -63,7 +63,7 @@ class KServe:
 
     def _observed(self, service: str, version: str) -> int:
         found = self.server.find("deployments", f"{service}-{version}-predictor")
-        return int(found["status"]["observedGeneration"]) if found else 0
+        return int(found["status"].get("observedGeneration", 0)) if found else 0
 
     def _run(self) -> None:
         seen = -1
@@ -89,7 +89,7 @@ class KServe:
         names = {f"{service}-{predictor['name']}-predictor" for predictor, _ in wanted}
         self._clean({service}, names)
         for predictor, percent in wanted:
-            self._workload(service, predictor, percent)
+            self._workload(service, predictor, percent, thing["metadata"])
         up = {predictor["name"]: self._is_up(service, predictor["name"]) for predictor, _ in wanted}
         stable = spec["predictor"]["name"]
         status: Object = {
@@ -119,7 +119,7 @@ class KServe:
             if owned == (workloads is not None) and labels["app"] not in (workloads or ()):
                 self.server.remove(plural, name)
 
-    def _workload(self, service: str, predictor: Object, percent: int) -> None:
+    def _workload(self, service: str, predictor: Object, percent: int, own: Object) -> None:
         version = predictor["name"]
         name = f"{service}-{version}-predictor"
         how = self.script.get(version, "ready")
@@ -132,7 +132,10 @@ class KServe:
             "app": name,
         }
         template = {
-            "metadata": {"labels": labels, "annotations": predictor["annotations"]},
+            "metadata": {
+                "labels": {**own["labels"], **labels},
+                "annotations": {**own["annotations"], **predictor["annotations"]},
+            },
             "spec": template,
         }
         before = self.server.find("deployments", name)

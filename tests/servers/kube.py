@@ -43,6 +43,7 @@ KINDS = {
     "services": "Service",
     "pods": "Pod",
     "events": "Event",
+    "configmaps": "ConfigMap",
 }
 _REASONS = {
     400: "BadRequest",

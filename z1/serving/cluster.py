@@ -1,7 +1,7 @@
 """Talking to a Kubernetes API server: get, server-side apply, watch; waiting for one that is gone.
 
-What is applied carries its own digest, so that an equal object is not sent again. All requests can
-be made twice, and are, while the server is gone or busy.
+An object that is as wanted is not sent again. All requests can be made twice, and are, while the
+server is gone or busy.
 """
 
 import json
@@ -15,10 +15,8 @@ from kubernetes import client, config, watch
 from kubernetes.client.rest import ApiException
 
 from z1.errors import InputError, RolloutError
-from z1.serving.manifests import MANAGER, Manifest, digest
+from z1.serving.manifests import MANAGER, Manifest
 
-APPLIED = "z1/applied"
-"""Annotation with the digest of what was applied."""
 PATIENCE = 120.0  # seconds for which the server may be gone
 LOOK = 10.0  # seconds after which a watched object is looked at without a change
 _LONGEST_PAUSE = 10.0
@@ -40,6 +38,7 @@ KINDS = {
     "InferenceService": _Kind("serving.kserve.io", "v1beta1", "inferenceservices"),
     "ServingRuntime": _Kind("serving.kserve.io", "v1alpha1", "servingruntimes"),
     "PodDisruptionBudget": _Kind("policy", "v1", "poddisruptionbudgets"),
+    "ConfigMap": _Kind("", "v1", "configmaps"),
     "Deployment": _Kind("apps", "v1", "deployments"),
     "Event": _Kind("", "v1", "events"),
     "Pod": _Kind("", "v1", "pods"),
@@ -110,21 +109,12 @@ class Cluster:
         field, or the object is refused; otherwise as ``_ask`` does.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        annotations = manifest["metadata"].get("annotations", {})
-        marked = {
-            **manifest,
-            "metadata": {
-                **manifest["metadata"],
-                "namespace": self.namespace,
-                "annotations": {**annotations, APPLIED: digest(manifest)},
-            },
-        }
         live = self.get(kind, name)
-        if live is not None and covers(live, marked):
+        if live is not None and covers(live, manifest) and not _leaves_out(live, manifest):
             return False
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()}
         try:
-            self._ask("PATCH", self._path(kind, name), query, marked, name=f"{kind} {name}")
+            self._ask("PATCH", self._path(kind, name), query, manifest, name=f"{kind} {name}")
         except _GoneError as error:
             raise InputError(
                 f"{kind} {name}: {error}; has the cluster KServe 0.20 and the namespace "
@@ -255,6 +245,24 @@ def covers(live: Any, wanted: Any) -> bool:
             isinstance(live, list) and len(live) == len(wanted) and all(map(covers, live, wanted))
         )
     return bool(live == wanted)
+
+
+def _leaves_out(live: Manifest, wanted: Manifest) -> bool:
+    """Tell whether z1 has applied fields that are wanted no more."""
+    return any(
+        _has_more(entry.get("fieldsV1") or {}, wanted)
+        for entry in live["metadata"].get("managedFields") or []
+        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
+    )
+
+
+def _has_more(fields: dict[str, Any], wanted: Any) -> bool:
+    # What is no f: is an item of a list, whose length and items ``covers`` compares.
+    named = {name[2:]: inner for name, inner in fields.items() if name.startswith("f:")}
+    return any(
+        not isinstance(wanted, dict) or name not in wanted or _has_more(inner, wanted[name])
+        for name, inner in named.items()
+    )
 
 
 def _status(error: ApiException) -> dict[str, Any]:

@@ -8,7 +8,6 @@ the predictor when it is promoted, field by field, so that KServe keeps its pods
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from z1.errors import InputError
@@ -157,10 +156,12 @@ def make_release(
     return Release(published.version, predictor)
 
 
-def make_service(
-    service: str, release: Release, canary: Canary | None, annotations: Mapping[str, str]
-) -> Manifest:
-    """Return the InferenceService that serves a release, with another on trial beside it."""
+def make_service(service: str, release: Release, canary: Canary | None) -> Manifest:
+    """Return the InferenceService that serves a release, with another on trial beside it.
+
+    Its own labels and annotations stay as they are from version to version: KServe hands them on to
+    the pods, which a change of one starts anew.
+    """
     scaled = "autoScaling" in release.predictor
     spec: Manifest = {"predictor": release.predictor}
     if canary:
@@ -176,7 +177,6 @@ def make_service(
             "annotations": {
                 "serving.kserve.io/deploymentMode": "Standard",
                 "serving.kserve.io/autoscalerClass": "keda" if scaled else "none",
-                **annotations,
             },
         },
         "spec": spec,

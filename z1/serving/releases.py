@@ -1,20 +1,19 @@
-"""Which version a service serves, and which it served before: annotations on the InferenceService.
+"""Which version a service serves, and which it served before.
 
-``z1/served`` is the version that has passed every check; ``z1/history`` are those before it, the
-newest first. Each has its whole predictor, so that it can be put back without the recipe of then.
-A process that is killed leaves them behind with whatever it was at, and the next one knows.
+The ConfigMap SERVICE-releases says so: ``served`` is the version that has passed every check, and
+``history`` are those before it, the newest first. Each has its whole predictor, so that it can be
+put back without the recipe of then. A process that is killed leaves the InferenceService with
+whatever it was at, and the next one knows. (Annotations of the InferenceService would not do: KServe
+hands them on to the pods, which a change of any of them starts anew.)
 """
 
 import json
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from z1.errors import InputError
 from z1.serving.cluster import Cluster
 from z1.serving.manifests import MANAGER, Canary, Manifest, Release, labels, make_service
 
-_SERVED = "z1/served"
-_HISTORY = "z1/history"
 _KEPT = 5  # earlier versions that can be gone back to
 
 
@@ -51,41 +50,52 @@ class State(NamedTuple):
 def read_state(cluster: Cluster, service: str) -> State:
     """Return what is known of a service. Raises InputError for one that z1 has not made."""
     live = cluster.get("InferenceService", service)
-    if live is None:
-        return State(None, None, ())
-    metadata = live["metadata"]
-    manager = metadata.get("labels", {}).get("app.kubernetes.io/managed-by")
-    if manager != MANAGER:
-        raise InputError(
-            f"InferenceService {service} in {cluster.namespace} was not made by z1; give another "
-            "name under deploy.service"
-        )
-    annotations = metadata.get("annotations", {})
+    if live is not None:
+        manager = live["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by")
+        if manager != MANAGER:
+            raise InputError(
+                f"InferenceService {service} in {cluster.namespace} was not made by z1; give "
+                "another name under deploy.service"
+            )
+    name = _name(service)
+    record = cluster.get("ConfigMap", name)
+    if record is None:
+        # A first deployment writes one before anything else, so this one is lost: what is there
+        # is the best that is known.
+        predictor = (live or {}).get("spec", {}).get("predictor")
+        return State(live, Release(predictor["name"], predictor) if predictor else None, ())
     try:
-        served = [Release(*pair) for pair in json.loads(annotations.get(_SERVED, "[]"))]
-        history = [Release(*pair) for pair in json.loads(annotations.get(_HISTORY, "[]"))]
-    except (ValueError, TypeError) as error:
+        served = [Release(*pair) for pair in json.loads(record["data"]["served"])]
+        history = [Release(*pair) for pair in json.loads(record["data"]["history"])]
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"InferenceService {service}: its annotations {_SERVED} and {_HISTORY} are not as z1 "
-            f"wrote them ({error}); restore or remove them"
+            f"ConfigMap {name}: not as z1 wrote it ({error!r}); restore it, or remove it, and z1 "
+            "takes what is there for the version that was checked"
         ) from error
     return State(live, served[0] if served else None, tuple(history))
+
+
+def record(cluster: Cluster, service: str, state: State) -> None:
+    """Write down which version is served and which were before."""
+    served = [state.served] if state.served else []
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": _name(service), "labels": labels(service)},
+        "data": {"served": json.dumps(served), "history": json.dumps(state.history)},
+    }
+    cluster.apply(manifest)
 
 
 def write(
     cluster: Cluster,
     service: str,
-    state: State,
     release: Release,
     canary: Canary | None = None,
     force: bool = False,
 ) -> bool:
-    """Make a service be a release with another on trial; tell whether that was to be done.
-
-    What ``state`` says of the versions served is kept with it.
-    """
-    manifest = make_service(service, release, canary, _annotations(state))
-    return cluster.apply(manifest, force)
+    """Make a service be a release with another on trial; tell whether that was to be done."""
+    return cluster.apply(make_service(service, release, canary), force)
 
 
 def accept(state: State, release: Release) -> State:
@@ -94,6 +104,14 @@ def accept(state: State, release: Release) -> State:
     known = [*before, *state.history]
     history = [earlier for earlier in known if earlier.version != release.version]
     return State(state.live, release, tuple(history[:_KEPT]))
+
+
+def remove(cluster: Cluster, service: str, runtime: str) -> None:
+    """Remove a service and all that belongs to it."""
+    cluster.delete("InferenceService", service)
+    cluster.delete("PodDisruptionBudget", service)
+    cluster.delete("ServingRuntime", runtime)
+    cluster.delete("ConfigMap", _name(service))
 
 
 def drop_runtimes(cluster: Cluster, service: str, state: State) -> None:
@@ -109,6 +127,5 @@ def drop_runtimes(cluster: Cluster, service: str, state: State) -> None:
             cluster.delete("ServingRuntime", runtime["metadata"]["name"])
 
 
-def _annotations(state: State) -> Mapping[str, str]:
-    kept = {_SERVED: [state.served] if state.served else [], _HISTORY: list(state.history)}
-    return {name: json.dumps(releases) for name, releases in kept.items() if releases}
+def _name(service: str) -> str:
+    return f"{service}-releases"

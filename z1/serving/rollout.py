@@ -78,7 +78,7 @@ class _Rollout:
             self._try_out(served)
         # A first version, or other settings of the one in service: its Deployment keeps the pods
         # of before until those of now are ready.
-        releases.write(self.cluster, self.service, self.state, self.release)
+        releases.write(self.cluster, self.service, self.release)
         self.say(f"{self.release.version} is in service")
         self._wait(None)
         return self.check(find_url(self.cluster, self.service, self.url))
@@ -95,7 +95,7 @@ class _Rollout:
             if percent < begun:
                 continue
             canary = Canary(self.release, percent)
-            releases.write(self.cluster, self.service, self.state, served, canary)
+            releases.write(self.cluster, self.service, served, canary)
             self.say(f"{self.release.version} gets {percent} % of the requests")
             self._wait(percent)
             if percent:
@@ -108,16 +108,16 @@ class _Rollout:
         """Wait until the release is ready, as the canary with a share of requests or by itself."""
         version = self.release.version
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
-            if live and _is_ready(live, version, percent) and self._is_complete():
+            if live and _is_ready(live, version, percent) and self._is_complete(self.release):
                 return
             if reason := pods.find_crash(self.cluster, self.service, version, self.strangers):
                 raise RolloutError(reason)
         reason = self._explain()
         raise RolloutError(f"not ready within {self.seconds / MINUTE:.0f} minutes: {reason}")
 
-    def _is_complete(self) -> bool:
-        name = name_workload(self.service, self.release.version)
-        return _is_rolled_out(self.cluster.get("Deployment", name), self.release)
+    def _is_complete(self, release: Release) -> bool:
+        name = name_workload(self.service, release.version)
+        return _is_rolled_out(self.cluster.get("Deployment", name), release)
 
     def _watch(self, percent: int) -> None:
         version = self.release.version
@@ -141,11 +141,10 @@ class _Rollout:
         """Have the service serve what it served, and say so. Raises as ``Cluster.apply`` does."""
         served = self.state.served
         if served is None:
-            self.cluster.delete("InferenceService", self.service)
-            self.cluster.delete("PodDisruptionBudget", self.service)
-            self.cluster.delete("ServingRuntime", self.release.predictor["model"]["runtime"])
+            runtime = self.release.predictor["model"]["runtime"]
+            releases.remove(self.cluster, self.service, runtime)
             return f"nothing was served before, so {self.service} is removed again"
-        releases.write(self.cluster, self.service, self.state, served, force=True)
+        releases.write(self.cluster, self.service, served, force=True)
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
             deployment = self.cluster.get("Deployment", name_workload(self.service, served.version))
             if (
@@ -176,10 +175,12 @@ def deploy(
     release = make_release(section, published, service, runtime)
     state = read_state(cluster, service)
     before = state.served.version if state.served else None
+    if state.live is None or state.served is None:
+        releases.record(cluster, service, state)
     for manifest in (runtime, make_budget(service)):
         cluster.apply(manifest)
     if state.settled and state.served == release:
-        if releases.write(cluster, service, state, release):
+        if releases.write(cluster, service, release):
             say(f"{service}: what others had changed is as it was")
         url = find_url(cluster, service, section.url)
         return Outcome(service, release.version, before, False, url, [])
@@ -249,7 +250,7 @@ def _run(rollout: _Rollout, after: State) -> list[smoke.Answer]:
     """Roll out and record ``after``, or put back what was served and raise RolloutError."""
     try:
         answers = rollout.run()
-        releases.write(rollout.cluster, rollout.service, after, rollout.release)
+        releases.record(rollout.cluster, rollout.service, after)
     except (Exception, KeyboardInterrupt) as error:
         _give_up(rollout, error)
     _tidy(rollout, after)
@@ -339,7 +340,8 @@ def _is_rolled_out(deployment: Manifest | None, release: Release) -> bool:
     annotations = spec["template"]["metadata"].get("annotations") or {}
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
     observed = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    newest = annotations.get(RELEASE) == release.predictor["annotations"][RELEASE]
+    wanted = release.predictor.get("annotations") or {}
+    newest = annotations.get(RELEASE) == wanted.get(RELEASE)
     return bool(newest and observed and counts == [spec.get("replicas", 1)] * 3)
 
 

@@ -39,7 +39,7 @@ def make(section=FULL, version="v3", percent=10, window=WINDOW):
     release = make_release(section, published, "tops", runtime)
     newer = make_release(section, published._replace(version="v4"), "tops", runtime)
     canary = Canary(newer, percent) if percent is not None else None
-    return runtime, make_service("tops", release, canary, {}), make_budget("tops")
+    return runtime, make_service("tops", release, canary), make_budget("tops")
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +180,22 @@ def test_a_canary_has_pods_for_its_requests(percent, pods):
 
 
 def test_a_canary_is_what_the_predictor_will_be():
-    service = make(percent=100)[1]
-    promoted = make(version="v4", percent=None)[1]["spec"]["predictor"]
-    promoted["model"] = {**promoted["model"], "storageUri": "s3://models/tops/v3"}
-    promoted["model"]["name"] = ""  # which says nothing
-    del promoted["maxReplicas"], promoted["autoScaling"]
-    assert service["spec"]["canary"][0]["predictor"] == promoted
+    old, new = (
+        make_release(FULL, make_published("tops", v, f"s3://m/{v}"), "tops", make()[0])
+        for v in ("v3", "v4")
+    )
+    trial = make_service("tops", old, Canary(new, 100))["spec"]["canary"][0]["predictor"]
+    promoted = make_service("tops", new, None)["spec"]["predictor"]
+    kept = {k: v for k, v in promoted.items() if k not in ("maxReplicas", "autoScaling")}
+    assert trial == {**kept, "model": {**kept["model"], "name": ""}}  # a name that says nothing
+
+
+def test_nothing_that_all_pods_get_changes_from_version_to_version():
+    metadata = [
+        make(version=version, percent=percent)[1]["metadata"]
+        for version, percent in [("v3", None), ("v3", 10), ("v4", None)]
+    ]
+    assert metadata[0] == metadata[1] == metadata[2]
 
 
 def test_other_settings_make_another_runtime():

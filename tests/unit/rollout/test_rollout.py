@@ -78,15 +78,38 @@ def test_the_new_version_is_asked_before_it_gets_requests(world):
     assert {service for service, _ in asked} == {"tops-v2-predictor"}
 
 
-def test_the_promoted_pods_are_those_of_the_canary(world):
+def test_no_pod_is_started_anew_on_the_way(world):
     world.deploy("v1")
-    made = []
-    world.deploy("v2", Teller("50 %", lambda: made.append(uid(world))))
-    assert made == [uid(world)]
+    before = templates(world)
+    trial = {}
+    world.deploy("v2", Teller("gets", lambda: trial.update(templates(world))))
+    assert set(trial) == {"tops-v1-predictor", "tops-v2-predictor"}
+    assert trial["tops-v1-predictor"] == before["tops-v1-predictor"]
+    assert templates(world) == {"tops-v2-predictor": trial["tops-v2-predictor"]}
 
 
-def uid(world):
-    return world.kube.find("deployments", "tops-v2-predictor")["metadata"]["uid"]
+def templates(world):
+    """Return what each workload's pods are made of; another template is other pods."""
+    found = {
+        name: world.kube.find(plural, name)
+        for plural, _, name in list(world.kube.objects)
+        if plural == "deployments"
+    }
+    return {
+        name: (thing["metadata"]["uid"], thing["spec"]["template"]) for name, thing in found.items()
+    }
+
+
+def test_a_lost_record_is_made_again_from_what_is_served(world):
+    world.deploy("v1")
+    world.kube.remove("configmaps", "tops-releases")
+    world.kserve.script["v2"] = "crash"
+    with pytest.raises(RolloutError, match="v1 is put back and serves"):
+        world.deploy("v2")
+    assert world.kserve.serving() == {"v1": 100}
+    world.kserve.script.clear()
+    world.deploy("v2")
+    assert world.roll_back().version == "v1"
 
 
 @pytest.mark.parametrize("deployed", [["v1"], ["v1", "v2"]])
@@ -168,8 +191,9 @@ def test_a_first_version_that_fails_is_removed(world, how):
     world.kserve.script["v1"] = how
     with pytest.raises(RolloutError, match="nothing was served before, so tops is removed"):
         world.deploy("v1")
-    left = {plural for plural, _, _ in world.kube.objects}
-    assert not left & {"inferenceservices", "servingruntimes", "poddisruptionbudgets"}
+    assert not {plural for plural, _, _ in world.kube.objects} & {
+        *("inferenceservices", "servingruntimes", "poddisruptionbudgets", "configmaps")
+    }
 
 
 def test_other_settings_of_the_same_version_replace_its_pods(world):
