@@ -5,8 +5,9 @@ Written from what KServe 0.20 says of Standard mode and its canaries (pull reque
 ``SERVICE-NAME-predictor`` for the predictor and each canary, ``minReplicas`` pods in each; what is
 in the spec no more is deleted; a canary whose name becomes the predictor's keeps its pods; requests
 are shared by ``trafficPercent``, and none go to a canary that is not ready; labels and annotations
-of the service and of a predictor are its pods', which a change of one starts anew; status has the condition Ready, ``canaryStatuses``, the address, and
-an observedGeneration that is the Deployment's, not its own (issue 6081).
+of the service and of a predictor are its pods', which a change of one starts anew; status has the
+condition Ready, ``canaryStatuses``, the address, and an observedGeneration that is the
+Deployment's, not its own (issue 6081).
 """
 
 import copy
@@ -29,6 +30,9 @@ class KServe:
         or ``dies N``: ready until it gets N % of the requests."""
         self.slow: set[str] = set()
         """Versions that take no notice of anything."""
+        self.gaps: list[str] = []
+        """Services that nobody answered for at some time after somebody had."""
+        self._answered: set[str] = set()
         self._dying: set[str] = set()
         self._stopped = False
         server.webhooks.append(_admit)
@@ -80,6 +84,12 @@ class KServe:
                 for thing in services:
                     self._reconcile(thing)
                 self._clean({thing["metadata"]["name"] for thing in services})
+                for thing in services:
+                    name = thing["metadata"]["name"]
+                    if self.serving(name):
+                        self._answered.add(name)
+                    elif name in self._answered:
+                        self.gaps.append(name)
 
     def _reconcile(self, thing: Object) -> None:
         service, spec = thing["metadata"]["name"], thing["spec"]
@@ -133,8 +143,11 @@ class KServe:
         }
         template = {
             "metadata": {
-                "labels": {**own["labels"], **labels},
-                "annotations": {**own["annotations"], **predictor["annotations"]},
+                "labels": {**own.get("labels", {}), **labels},
+                "annotations": {
+                    **own.get("annotations", {}),
+                    **predictor.get("annotations", {}),
+                },
             },
             "spec": template,
         }

@@ -3,8 +3,8 @@
 The ConfigMap SERVICE-releases says so: ``served`` is the version that has passed every check, and
 ``history`` are those before it, the newest first. Each has its whole predictor, so that it can be
 put back without the recipe of then. A process that is killed leaves the InferenceService with
-whatever it was at, and the next one knows. (Annotations of the InferenceService would not do: KServe
-hands them on to the pods, which a change of any of them starts anew.)
+whatever it was at, and the next one knows. (Annotations of the InferenceService would not do:
+KServe hands them on to the pods, which a change of any of them starts anew.)
 """
 
 import json

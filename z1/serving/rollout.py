@@ -144,6 +144,7 @@ class _Rollout:
             runtime = self.release.predictor["model"]["runtime"]
             releases.remove(self.cluster, self.service, runtime)
             return f"nothing was served before, so {self.service} is removed again"
+        self._bring_back_pods(served)
         releases.write(self.cluster, self.service, served, force=True)
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
             deployment = self.cluster.get("Deployment", name_workload(self.service, served.version))
@@ -156,6 +157,21 @@ class _Rollout:
                 return f"{served.version} is put back and serves"
         reason = pods.explain(self.cluster, self.service, served.version, frozenset())
         return f"{served.version} is put back, but is not ready: {reason}"
+
+    def _bring_back_pods(self, served: Release) -> None:
+        """Start the pods of what was served again, where they are gone since the promotion.
+
+        They come back beside those of now, so that somebody answers meanwhile.
+        """
+        live = self.cluster.get("InferenceService", self.service)
+        now = live["spec"]["predictor"] if live else served.predictor
+        if now.get("name") == served.version:
+            return
+        stable = Release(now["name"], now)
+        releases.write(self.cluster, self.service, stable, Canary(served, 0), force=True)
+        for live in self.cluster.look("InferenceService", self.service, self.seconds):
+            if live and _is_ready(live, served.version, 0) and self._is_complete(served):
+                return
 
 
 def deploy(

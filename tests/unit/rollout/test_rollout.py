@@ -25,7 +25,11 @@ def applied(world):
 
 
 def only(world):
-    """Return the version that answers all requests; it is the one that was checked."""
+    """Return the version that answers all requests.
+
+    It is the one that was checked, and there was always one that answered.
+    """
+    assert not world.kserve.gaps
     state = read_state(world.cluster, "tops")
     assert state.settled
     [(version, percent)] = world.kserve.serving().items()
