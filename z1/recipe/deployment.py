@@ -74,6 +74,8 @@ class Deployment(Section):
     """Image with vLLM and z1's plug-in; by digest where it matters."""
     service_account: str = "z1-serving"
     """The pods' service account, whose Secret opens S3."""
+    priority_class: str | None = "z1-serving"
+    """The pods' priority class; the cluster's default if null."""
     api_key_secret: str = "z1-api-key"
     """Secret with the key that requests must bring, under ``api-key``."""
     pool: ServingPool = ServingPool()

@@ -15,6 +15,7 @@ from kubernetes import client, config, watch
 from kubernetes.client.rest import ApiException
 
 from z1.errors import InputError, RolloutError
+from z1.serving.comparing import is_as_wanted
 from z1.serving.manifests import MANAGER, Manifest
 
 PATIENCE = 120.0  # seconds for which the server may be gone
@@ -110,7 +111,7 @@ class Cluster:
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         live = self.get(kind, name)
-        if live is not None and covers(live, manifest) and not _leaves_out(live, manifest):
+        if live is not None and is_as_wanted(live, manifest):
             return False
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()}
         try:
@@ -232,37 +233,6 @@ class Cluster:
 
 class _GoneError(Exception):
     """There is no such object, or no such kind of object."""
-
-
-def covers(live: Any, wanted: Any) -> bool:
-    """Tell whether what is there has all that is wanted; what others added does not matter."""
-    if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(
-            field in live and covers(live[field], value) for field, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(live, list) and len(live) == len(wanted) and all(map(covers, live, wanted))
-        )
-    return bool(live == wanted)
-
-
-def _leaves_out(live: Manifest, wanted: Manifest) -> bool:
-    """Tell whether z1 has applied fields that are wanted no more."""
-    return any(
-        _has_more(entry.get("fieldsV1") or {}, wanted)
-        for entry in live["metadata"].get("managedFields") or []
-        if entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
-    )
-
-
-def _has_more(fields: dict[str, Any], wanted: Any) -> bool:
-    # What is no f: is an item of a list, whose length and items ``covers`` compares.
-    named = {name[2:]: inner for name, inner in fields.items() if name.startswith("f:")}
-    return any(
-        not isinstance(wanted, dict) or name not in wanted or _has_more(inner, wanted[name])
-        for name, inner in named.items()
-    )
 
 
 def _status(error: ApiException) -> dict[str, Any]:

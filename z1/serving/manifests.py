@@ -150,6 +150,8 @@ def make_release(
             "resources": {"requests": dict(resources), "limits": dict(resources)},
         },
     }
+    if section.priority_class:
+        predictor["priorityClassName"] = section.priority_class
     if section.prometheus:
         predictor["autoScaling"] = {"metrics": [_running(section, service)]}
     predictor["annotations"][RELEASE] = digest(predictor)[:16]

@@ -13,8 +13,8 @@ from servers.kube import KubeServer
 
 from z1.engines import client
 from z1.recipe import Deployment, ThinkingWindow
+from z1.serving import attempt
 from z1.serving import cluster as cluster_module
-from z1.serving import rollout
 from z1.serving.cluster import Cluster, connect
 from z1.serving.published import make_published
 from z1.serving.rollout import Outcome, deploy, roll_back
@@ -51,7 +51,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(client, "RETRIES", 0)
     monkeypatch.setattr(cluster_module, "PATIENCE", 1.0)
     monkeypatch.setattr(cluster_module, "LOOK", 1.0)
-    monkeypatch.setattr(rollout, "MINUTE", 0.6)
+    monkeypatch.setattr(attempt, "MINUTE", 0.6)
     kube, chat = KubeServer(), ChatServer()
     kserve = KServe(kube)
 

@@ -6,7 +6,7 @@ import pytest
 
 from z1.errors import InputError, RolloutError
 from z1.serving import cluster as cluster_module
-from z1.serving.cluster import covers
+from z1.serving.comparing import covers
 from z1.serving.releases import read_state
 
 WRITES = ("PATCH", "DELETE")
