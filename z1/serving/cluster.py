@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import urllib3
+import yaml
 from kubernetes import client, config, watch
 from kubernetes.client.rest import ApiException
 
@@ -65,7 +66,7 @@ def connect(
             config.load_kube_config(
                 str(kubeconfig) if kubeconfig else None, context, client_configuration=settings
             )
-    except (config.ConfigException, OSError, ValueError) as error:
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(
             f"no way to a cluster: {error}; give --kubeconfig, --context or --server"
         ) from error

@@ -26,7 +26,7 @@ def run(work: Work) -> Metrics:
     section: Deployment = work.section
     published = read_published(work.inputs["published"])
     cluster = Cluster(connect(), section.namespace)
-    done = deploy(cluster, published, section, work.recipe.window, lambda text: print(text))
+    done = deploy(cluster, published, section, work.recipe.window, print)
     record = done._asdict() | {"answers": [answer._asdict() for answer in done.answers]}
     write_bytes(work.output / RECORD, json.dumps(record, indent=1).encode() + b"\n")
     return Metrics(kept=1, dropped={}, details=record, unit="versions")
