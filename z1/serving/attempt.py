@@ -7,7 +7,7 @@ from z1.errors import InputError, RolloutError
 from z1.serving import pods, releases, smoke
 from z1.serving.cluster import Cluster
 from z1.serving.comparing import covers
-from z1.serving.manifests import Canary, Release, name_workload
+from z1.serving.manifests import Canary, Manifest, Release, name_workload
 from z1.serving.readiness import find_trial_url, find_url, is_ready, is_rolled_out
 from z1.serving.releases import State
 
@@ -73,16 +73,18 @@ class Attempt:
         """Wait until the release is ready, as the canary with a share of requests or by itself."""
         version = self.release.version
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
-            if live and is_ready(live, version, percent) and self._is_complete(self.release):
+            if live and self._is_served(live, self.release, percent):
                 return
             if reason := pods.find_crash(self.cluster, self.service, version, self.strangers):
                 raise RolloutError(reason)
         reason = self._explain()
         raise RolloutError(f"not ready within {self.seconds / MINUTE:.0f} minutes: {reason}")
 
-    def _is_complete(self, release: Release) -> bool:
+    def _is_served(self, live: Manifest, release: Release, percent: int | None) -> bool:
+        if not is_ready(live, release.version, percent):
+            return False
         name = name_workload(self.service, release.version)
-        return is_rolled_out(self.cluster.get("Deployment", name), release)
+        return is_rolled_out(live, self.cluster.get("Deployment", name), release)
 
     def _watch(self, percent: int) -> None:
         version = self.release.version
@@ -108,8 +110,7 @@ class Attempt:
         self._bring_back_pods(served)
         releases.write(self.cluster, self.service, served, force=True)
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
-            deployment = self.cluster.get("Deployment", name_workload(self.service, served.version))
-            if live and is_ready(live, served.version, None) and is_rolled_out(deployment, served):
+            if live and self._is_served(live, served, None):
                 self.tidy(self.state)
                 return f"{served.version} is put back and serves"
         reason = pods.explain(self.cluster, self.service, served.version, frozenset())
@@ -127,7 +128,7 @@ class Attempt:
         stable = Release(now["name"], now)
         releases.write(self.cluster, self.service, stable, Canary(served, 0), force=True)
         for live in self.cluster.look("InferenceService", self.service, self.seconds):
-            if live and is_ready(live, served.version, 0) and self._is_complete(served):
+            if live and self._is_served(live, served, 0):
                 return
 
     def tidy(self, state: State) -> None:

@@ -178,7 +178,7 @@ class Cluster:
             ):
                 if event["type"] in ("ADDED", "MODIFIED"):
                     yield event["object"]
-                if time.monotonic() > end:
+                if event["type"] == "DELETED" or time.monotonic() > end:
                     return
         except (ApiException, urllib3.exceptions.HTTPError, ValueError):
             time.sleep(min(1.0, seconds))  # too old a version, or cut off: look anew

@@ -23,20 +23,25 @@ def is_ready(live: Manifest, version: str, percent: int | None) -> bool:
     )
 
 
-def is_rolled_out(deployment: Manifest | None, release: Release) -> bool:
-    """Tell whether all pods of a Deployment are a release's, and available.
+def is_rolled_out(live: Manifest, deployment: Manifest | None, release: Release) -> bool:
+    """Tell whether all pods of a release's Deployment are its own, and available.
 
-    KServe calls a service ready as long as any pods are, those of the settings before too.
+    KServe calls a service ready as long as any pods are, those of the settings before too. Where
+    the Deployment is not to be had or does not say whose its pods are, KServe's word has to do, if
+    it is on the newest generation.
     """
+    told = (live.get("status") or {}).get("observedGeneration") or 0
+    trusted = bool(told >= live["metadata"]["generation"])
     if deployment is None:
-        return False
+        return trusted
     spec, status = deployment["spec"], deployment.get("status") or {}
-    annotations = spec["template"]["metadata"].get("annotations") or {}
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
     observed = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    wanted = release.predictor.get("annotations") or {}
-    newest = annotations.get(RELEASE) == wanted.get(RELEASE)
-    return bool(newest and observed and counts == [spec.get("replicas", 1)] * 3)
+    if not observed or counts != [spec.get("replicas", 1)] * 3:
+        return False
+    found = (spec["template"]["metadata"].get("annotations") or {}).get(RELEASE)
+    wanted = (release.predictor.get("annotations") or {}).get(RELEASE)
+    return bool(found == wanted) if found else trusted
 
 
 def find_trial_url(cluster: Cluster, service: str, version: str, url: str | None) -> str:

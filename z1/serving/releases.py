@@ -15,6 +15,7 @@ from z1.serving.cluster import Cluster
 from z1.serving.manifests import MANAGER, Canary, Manifest, Release, labels, make_service
 
 _KEPT = 5  # earlier versions that can be gone back to
+_LEAVING = 60.0  # seconds that a service may take to be gone
 
 
 class State(NamedTuple):
@@ -109,6 +110,9 @@ def accept(state: State, release: Release) -> State:
 def remove(cluster: Cluster, service: str, runtime: str) -> None:
     """Remove a service and all that belongs to it."""
     cluster.delete("InferenceService", service)
+    for live in cluster.look("InferenceService", service, _LEAVING):
+        if live is None:  # KServe has taken its parts away
+            break
     cluster.delete("PodDisruptionBudget", service)
     cluster.delete("ServingRuntime", runtime)
     cluster.delete("ConfigMap", _name(service))
