@@ -1,6 +1,9 @@
 """`z1 deploy`, `z1 rollback` and the stage, as their users call them."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 import yaml
@@ -64,6 +67,32 @@ def test_a_failed_deployment_is_one_message_and_code_1(world, recipe):
     assert done.exit_code == 1
     assert "error: tops: v1 is not served: container kserve-container" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_deployment_that_was_killed_goes_on(world, recipe):
+    server = ["--server", world.kube.url, "--url", world.chat.url]
+    deploy = ["deploy", "--recipe", str(recipe), *server]
+    assert z1(*deploy, "tops@v1", "s3://models/tops/1").exit_code == 0
+    content = yaml.safe_load(recipe.read_text())
+    content["deploy"]["step_seconds"] = 600
+    recipe.write_text(yaml.safe_dump(content))
+    second = [*deploy, "tops@v2", "s3://models/tops/2"]
+    process = subprocess.Popen([sys.executable, "-m", "z1.cli", *second])
+    deadline = time.monotonic() + 60
+    while world.kserve.serving() != {"v1": 50, "v2": 50}:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    content["deploy"]["step_seconds"] = 0
+    recipe.write_text(yaml.safe_dump(content))
+    done = z1(*second)
+    assert done.exit_code == 0, done.output
+    assert "gets 0 %" not in done.output
+    assert "gets 50 %" in done.output
+    assert world.kserve.serving() == {"v2": 100}
+    assert not world.kserve.gaps
 
 
 @pytest.mark.parametrize(
