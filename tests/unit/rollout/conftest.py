@@ -49,7 +49,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     # Each client reads all of the world's certificates, which takes longer than a whole roll-out.
     monkeypatch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
     monkeypatch.setattr(client, "RETRIES", 0)
-    monkeypatch.setattr(cluster_module, "PATIENCE", 1.0)
+    monkeypatch.setattr(cluster_module, "PATIENCE", 10.0)
     monkeypatch.setattr(cluster_module, "LOOK", 1.0)
     monkeypatch.setattr(attempt, "MINUTE", 0.6)
     kube, chat = KubeServer(), ChatServer()
@@ -61,7 +61,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         return f"{service}-{max(shares, key=shares.__getitem__)}-predictor" if shares else service
 
     chat.find = answering
-    section = Deployment(url=chat.url, ready_minutes=5, canary=[10, 50], step_seconds=0)
+    section = Deployment(url=chat.url, ready_minutes=60, canary=[10, 50], step_seconds=0)
     yield World(kube, kserve, chat, section)
     kserve.stop()
     chat.stop()

@@ -1,7 +1,5 @@
 """What the API server may do to a roll-out: go away, be busy, refuse, and be used by others."""
 
-import time
-
 import pytest
 
 from z1.errors import InputError, RolloutError
@@ -13,20 +11,22 @@ WRITES = ("PATCH", "DELETE")
 
 
 class Outage:
-    """The API server is gone from the nth write after it was switched on, for a while."""
+    """From the nth write on, the API server is gone for so many requests."""
 
-    def __init__(self, world, nth, seconds, how="drop"):
-        self.world, self.left, self.seconds, self.how = world, nth, seconds, how
-        self.until = None
+    def __init__(self, world, nth, requests, how="drop"):
+        self.before, self.left, self.how = nth - 1, requests, how
         world.kube.meddle = self
 
     def __call__(self, call):
-        if self.until is None and call.method in WRITES:
+        if self.before and call.method in WRITES:
+            self.before -= 1
+        elif self.left and (call.method in WRITES or self.begun):
+            self.begun = True
             self.left -= 1
-            if self.left <= 0:
-                self.until = time.monotonic() + self.seconds
-        down = self.until is not None and time.monotonic() < self.until
-        return self.how if down else None
+            return self.how
+        return None
+
+    begun = False
 
 
 def serving(world):
@@ -42,17 +42,17 @@ def serving(world):
 )
 def test_a_short_outage_at_any_write_is_waited_for(world, nth, how):
     world.deploy("v1")
-    outage = Outage(world, nth, 0.4, how)
+    outage = Outage(world, nth, 2, how)
     assert world.deploy("v2").version == "v2"
-    assert outage.until is not None
+    assert outage.left == 0
     assert serving(world) == ("v2", True, {"v2": 100})
 
 
 @pytest.mark.parametrize("nth", range(1, 7))
 def test_after_a_long_outage_at_any_write_the_incumbent_serves(world, nth, monkeypatch):
-    monkeypatch.setattr(cluster_module, "PATIENCE", 0.5)
     world.deploy("v1")
-    Outage(world, nth, 0.9)  # longer than the roll-out waits, shorter than putting back does
+    monkeypatch.setattr(cluster_module, "PATIENCE", 0.0)  # so that one request is a long outage
+    Outage(world, nth, 1)
     with pytest.raises(RolloutError, match="cannot be reached") as failed:
         world.deploy("v2")
     assert "v1 is put back and serves" in str(failed.value)
@@ -60,9 +60,9 @@ def test_after_a_long_outage_at_any_write_the_incumbent_serves(world, nth, monke
 
 
 def test_an_outage_without_end_leaves_a_canary_that_the_next_run_goes_on_with(world, monkeypatch):
-    monkeypatch.setattr(cluster_module, "PATIENCE", 0.3)
     world.deploy("v1")
-    Outage(world, 3, 600)
+    monkeypatch.setattr(cluster_module, "PATIENCE", 0.0)
+    Outage(world, 3, 10**9)
     with pytest.raises(RolloutError, match=r"could not be put back either.*cannot be reached") as e:
         world.deploy("v2")
     assert "`z1 rollback`" in str(e.value)

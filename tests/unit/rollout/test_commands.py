@@ -18,7 +18,7 @@ from z1.stages import run_stage
 @pytest.fixture
 def recipe(tmp_path, demo):
     content = demo.model_dump(mode="json")
-    content["deploy"] = {"canary": [50], "step_seconds": 0, "ready_minutes": 5}
+    content["deploy"] = {"canary": [50], "step_seconds": 0, "ready_minutes": 60}
     content["window"] = ThinkingWindow().model_dump()
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(content))

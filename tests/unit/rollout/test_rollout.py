@@ -136,6 +136,7 @@ PODS = [
     ("dies 10", r"v2 is not served: (a pod has been started again|ready no more) at 10 %"),
     ("dies 50", r"v2 is not served: (a pod has been started again|ready no more) at 50 %"),
 ]
+WAITING = dict.fromkeys(["image", "never", "unplaced", "nothing"], 5)
 ANSWERS = [
     ("wrong", r"at low effort no answer is right; to 'What is 7 \* 8\?' it is 'It is 57.'"),
     ("over", r"thought about for \d+ tokens, more than the budget of"),
@@ -149,7 +150,7 @@ def test_the_incumbent_serves_when_pods_fail(world, how, reason):
     world.deploy("v1")
     world.kserve.script["v2"] = how
     with pytest.raises(RolloutError, match=reason) as failed:
-        world.deploy("v2", step_seconds=1)
+        world.deploy("v2", step_seconds=1, ready_minutes=WAITING.get(how, 60))
     assert "v1 is put back and serves" in str(failed.value)
     assert only(world) == "v1"
     assert world.kube.find("deployments", "tops-v2-predictor") is None
@@ -185,7 +186,7 @@ def test_the_incumbent_serves_when_kserve_does_not_react(world):
     world.deploy("v1")
     world.kserve.slow.add("v1")
     with pytest.raises(RolloutError, match="v2 is not served: not ready within"):
-        world.deploy("v2")
+        world.deploy("v2", ready_minutes=5)
     world.kserve.slow.clear()
     assert only(world) == "v1"
 
@@ -194,7 +195,7 @@ def test_the_incumbent_serves_when_kserve_does_not_react(world):
 def test_a_first_version_that_fails_is_removed(world, how):
     world.kserve.script["v1"] = how
     with pytest.raises(RolloutError, match="nothing was served before, so tops is removed"):
-        world.deploy("v1")
+        world.deploy("v1", ready_minutes=5)
     assert not {plural for plural, _, _ in world.kube.objects} & {
         *("inferenceservices", "servingruntimes", "poddisruptionbudgets", "configmaps")
     }
@@ -217,7 +218,7 @@ def test_other_settings_that_fail_leave_those_of_before(world):
     world.kserve.script["v1"] = "image"
     back = lambda: world.kserve.script.clear()  # noqa: E731
     with pytest.raises(RolloutError, match=r"cannot be had[\s\S]*v1 is put back and serves"):
-        world.deploy("v1", Teller("not served", back), image="z1-vllm:10")
+        world.deploy("v1", Teller("not served", back), image="z1-vllm:10", ready_minutes=5)
     assert only(world) == "v1"
     assert runtimes(world) == before
 
