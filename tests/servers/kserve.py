@@ -12,11 +12,13 @@ Deployment's, not its own (issue 6081).
 
 import copy
 import threading
+import time
 
 from servers.kube import KubeServer, Object, RefusedError
 from servers.schema import Problem
 
 HOST = "tops.example.com"
+_START = 0.1  # seconds that pods take to be ready
 _POD = {"conditions": [{"type": "Ready", "status": "True"}]}
 
 
@@ -34,6 +36,7 @@ class KServe:
         """Services that nobody answered for at some time after somebody had."""
         self._answered: set[str] = set()
         self._dying: set[str] = set()
+        self._begun: dict[str, tuple[Object, float]] = {}
         self._stopped = False
         server.webhooks.append(_admit)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -162,6 +165,7 @@ class KServe:
         elif version in self._dying:
             return
         how = "ready" if how.startswith("dies") else how
+        how = "starting" if how == "ready" and self._is_starting(name, before, template) else how
         spec = {"replicas": replicas, "template": template}
         if before and before["spec"] == spec and before["status"].get("how") == how:
             return
@@ -203,10 +207,18 @@ class KServe:
             self._pod(f"{name}{suffix}-{number}", labels, how)
         self.server.set_status("deployments", name, status)
 
+    def _is_starting(self, name: str, before: Object | None, template: Object) -> bool:
+        """Tell whether pods of a new kind have not had their time to start yet."""
+        if before is None or self._begun[name][0] != template:
+            self._begun[name] = template, time.monotonic()
+        return time.monotonic() - self._begun[name][1] < _START
+
     def _pod(self, name: str, labels: Object, how: str) -> None:
         container: Object = {"name": "kserve-container", "image": "z1-vllm:9", "restartCount": 0}
         status: Object = {"conditions": [{"type": "Ready", "status": "False"}]}
-        if how == "ready":
+        if how == "starting":
+            container["state"] = {"waiting": {"reason": "ContainerCreating"}}
+        elif how == "ready":
             status = _POD
             container["state"] = {"running": {}}
         elif how == "image":
