@@ -186,7 +186,7 @@ def test_broken_replies_leave_earlier_verdicts_as_they_were(tmp_path):
 
 
 def test_ctrl_c_ends_verify_at_once_with_its_workers_and_writes_nothing(tmp_path):
-    hangs = {"verifier": "math", "answer": 5, "text": r"\boxed{9^{9^{9^{9}}}}"}
+    hangs = {"verifier": "math", "answer": "x^2+1", "text": r"\boxed{(x+y+z)^{500}}"}
     (tmp_path / "replies.jsonl").write_text((json.dumps(hangs) + "\n") * 64)
     command = [sys.executable, "-m", "z1.cli", "verify", "replies.jsonl", "-o", "out.jsonl"]
     with subprocess.Popen(

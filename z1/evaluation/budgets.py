@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from z1.engines import Engine, Reply, Request
-from z1.evaluation.metrics import natural_key
+from z1.evaluation.metrics import RIGHT, RIGHT_ALONE, natural_key
 from z1.records import VERDICT, WINDOWED
 
 CURVES = {
@@ -104,15 +104,17 @@ def summarise_budgets(replies: pl.DataFrame, problems: pl.DataFrame) -> list[dic
 
     ``replies`` has the columns BUDGETED, with one reply to each problem, and ``problems`` those of
     PROBLEM. Each row has ``model``, ``method``, ``budget`` in tokens, the count ``problems``, the
-    means over problems ``accuracy``, ``thinking_tokens``, ``answer_tokens``, ``hint_tokens`` and
-    ``closed`` (share of the replies that spent their budget), the standard errors
-    ``accuracy_stderr`` and ``thinking_tokens_stderr`` (null for a single problem), and
-    ``by_difficulty`` with the same by difficulty label.
+    means over problems ``accuracy``, ``accuracy_alone`` (``metrics.RIGHT_ALONE``),
+    ``thinking_tokens``, ``answer_tokens``, ``hint_tokens`` and ``closed`` (share of the replies
+    that spent their budget), the standard errors ``accuracy_stderr`` and
+    ``thinking_tokens_stderr`` (null for a single problem), and ``by_difficulty`` with the same by
+    difficulty label.
     """
     difficulty = problems.select(problem_id="id", difficulty="difficulty")
     cut = (pl.col("method") == "truncation") & (pl.col("finish_reason") == "length")
     replies = replies.join(difficulty, on="problem_id", how="left").with_columns(
-        right=(pl.col("verdict") == "right").cast(pl.Float64),
+        right=RIGHT.cast(pl.Float64),
+        accuracy_alone=RIGHT_ALONE.cast(pl.Float64),
         closed=((pl.col("hint_tokens") > 0) | cut).cast(pl.Float64),
     )
     strata: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -140,5 +142,5 @@ def _means() -> list[pl.Expr]:
         stderr("right").alias("accuracy_stderr"),
         pl.col("thinking_tokens").mean(),
         stderr("thinking_tokens").alias("thinking_tokens_stderr"),
-        pl.col("answer_tokens", "hint_tokens", "closed").mean(),
+        pl.col("accuracy_alone", "answer_tokens", "hint_tokens", "closed").mean(),
     ]

@@ -16,6 +16,7 @@ import polars as pl
 from z1.evaluation import MODELS
 from z1.evaluation.answers import final_answer
 from z1.records import VERIFIED
+from z1.verifiers import HEAD_NEEDED
 
 _COLUMNS: dict[str, Any] = {
     "model": pl.String,
@@ -26,6 +27,10 @@ _COLUMNS: dict[str, Any] = {
 EVALUATED = pl.Schema(_COLUMNS)
 """A verdict with the model that replied, the temperature and the sampling seed (0 if greedy)."""
 
+RIGHT = pl.col("verdict") == "right"
+RIGHT_ALONE = RIGHT & ~pl.col("reason").fill_null("").str.starts_with(HEAD_NEEDED)
+"""Of programs: also without the head that the problem gives, which BigCodeBench allows them."""
+
 CELL = ("model", "effort", "temperature")
 """What is told apart in every table."""
 
@@ -35,6 +40,7 @@ def per_problem(replies: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
 
     ``replies`` has the columns EVALUATED, ``problems`` those of PROBLEM. Columns of the result:
     CELL, ``problem_id``, ``difficulty``, and of the problem's replies ``accuracy`` (share right),
+    ``accuracy_alone`` (share RIGHT_ALONE),
     ``thinking_tokens`` (mean), ``cut`` (share cut at the token limit), ``distinct_answers``
     (different final answers; giving none counts as one answer) and ``errors`` (verdicts that
     failed).
@@ -50,7 +56,8 @@ def per_problem(replies: pl.DataFrame, problems: pl.DataFrame) -> pl.DataFrame:
         .join(difficulty, on="problem_id", how="left")
         .group_by(*CELL, "problem_id", "difficulty")
         .agg(
-            accuracy=(pl.col("verdict") == "right").mean(),
+            accuracy=RIGHT.mean(),
+            accuracy_alone=RIGHT_ALONE.mean(),
             thinking_tokens=pl.col("thinking_tokens").mean(),
             cut=(pl.col("finish_reason") == "length").mean(),
             distinct_answers=pl.col("answer").n_unique().cast(pl.Float64),
@@ -67,15 +74,15 @@ def summarise(replies: pl.DataFrame, means: pl.DataFrame) -> list[dict[str, Any]
 
     Each has ``name``, ``effort`` (null where none is asked for), ``temperature``, the counts
     ``problems``, ``seeds``, ``replies`` and ``errors``, the means over problems ``accuracy``,
-    ``thinking_tokens``, ``cut_share`` and ``distinct_answers``, the standard errors
-    ``accuracy_stderr`` and ``thinking_tokens_stderr`` (null for a single problem),
+    ``accuracy_alone``, ``thinking_tokens``, ``cut_share`` and ``distinct_answers``, the standard
+    errors ``accuracy_stderr`` and ``thinking_tokens_stderr`` (null for a single problem),
     ``accuracy_by_seed``, and ``by_difficulty`` with the same means by difficulty label.
     """
     whole = means.group_by(CELL).agg(*_over_problems())
     counts = replies.group_by(CELL).agg(seeds=pl.col("seed").n_unique(), replies=pl.len())
     seeds = (
         replies.group_by(*CELL, "seed")
-        .agg(accuracy=(pl.col("verdict") == "right").mean())
+        .agg(accuracy=RIGHT.mean())
         .sort("seed")
         .group_by(CELL, maintain_order=True)
         .agg(accuracy_by_seed=pl.col("accuracy"))
@@ -121,6 +128,7 @@ def _over_problems() -> list[pl.Expr]:
         pl.len().alias("problems"),
         pl.col("accuracy").mean(),
         stderr("accuracy").alias("accuracy_stderr"),
+        pl.col("accuracy_alone").mean(),
         pl.col("thinking_tokens").mean(),
         stderr("thinking_tokens").alias("thinking_tokens_stderr"),
         pl.col("cut").mean().alias("cut_share"),

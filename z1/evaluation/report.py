@@ -218,6 +218,14 @@ def write_remarks(
                 f"{100 * model['cut_share']:.1f} % of the replies of {label(model)} were cut at "
                 f"{max_tokens:,} tokens, so it would have spent more than is shown."
             )
+    for model in sampled:
+        if model["accuracy_alone"] < model["accuracy"]:
+            remarks.append(
+                f"{label(model)} is right on {100 * model['accuracy']:.1f} % with the imports and "
+                "the head of the function that a problem gives put before its programs, as "
+                "BigCodeBench's calibrated score has it, and on "
+                f"{100 * model['accuracy_alone']:.1f} % without."
+            )
     errors = sum(model["errors"] for model in models)
     if errors:
         remarks.append(
@@ -274,12 +282,17 @@ def print_table(report: Mapping[str, Any]) -> None:
         table.add_column("effort")
         table.add_column("accuracy ± standard error", justify="right")
         table.add_column("thinking tokens", justify="right")
+        heads = any(row["accuracy_alone"] < row["accuracy"] for row in rows)
+        if heads:
+            table.add_column("without the problem's head", justify="right")
         for row in rows:
+            alone = [percent(row["accuracy_alone"], None)] if heads else []
             table.add_row(
                 row["name"],
                 row["effort"] or "–",
                 percent(row["accuracy"], row["accuracy_stderr"]),
                 f"{row['thinking_tokens']:,.1f}",
+                *alone,
             )
         console.print(table)
     if report["budgets"]:

@@ -25,6 +25,8 @@ VERIFIERS = {
     "procedural": "z1.verifiers.procedural",
     "code": "z1.verifiers.code",
 }
+HEAD, HEAD_NEEDED = "head", "right only below the head that the problem gives"
+"""The detail of such a program, and what the table of verdicts says of it."""
 TIME_LIMIT = 10.0
 """Seconds of computing after which a verifier is stopped."""
 
@@ -141,7 +143,8 @@ def verify_frame(
 
 
 def _recorded(verdict: Verdict) -> str | None:
-    """Return a verdict's reason with what a program tried, which a table keeps nowhere else."""
-    if not (blocked := (verdict.details or {}).get("blocked")):
-        return verdict.reason
-    return "; ".join(filter(None, [verdict.reason, f"blocked: {', '.join(blocked)}"]))
+    """Return a verdict's reason with what else there is to say and a table keeps nowhere else."""
+    details = verdict.details or {}
+    head = HEAD_NEEDED if details.get(HEAD) else None
+    blocked = f"blocked: {', '.join(details['blocked'])}" if "blocked" in details else None
+    return "; ".join(filter(None, [verdict.reason, head, blocked])) or None

@@ -37,6 +37,8 @@ def check(answer: Any, text: str) -> str | None:
         return "the reply is empty"
 
     def read(claim: Claim) -> frozenset[str] | None:
+        if claim.kind == "tag" and "\\boxed" in claim.text:
+            return None  # the box is a claim of its own
         if option and any(exact.equal(option, form) for form in _texts(claim.text)):
             return wanted
         chosen = _chosen(claim.text)
@@ -89,7 +91,7 @@ def _plain(text: str) -> str:
 
 _LETTER = (
     r"(?:(?:option|choice|answer|letter)\s+)?"
-    r"(?:[(\[]\s*(?P<bracketed>[A-Za-z]|\d{1,2})\s*[)\]]|(?P<bare>[A-Z](?![\w'’])|\d{1,2}(?![\w.]*\w)"
+    r"(?:[(\[]\s*(?P<bracketed>[A-Za-z]|\d{1,2})\s*[)\]]|(?P<bare>[A-Z](?![A-Za-z0-9_'’])|\d{1,2}(?![\w.]*\w)"
     r"|[a-z](?=\s*(?:[).:,;!]|$|\n|\s(?:because|since|as|and|or)\b))))"
 )
 _FIRST = re.compile(
@@ -138,8 +140,18 @@ _CHOOSES = re.compile(
     r"|(?:option|choice)\s*:"
     r"|(?:I|we)(?:['’]ll| will| would|['’]d)?\s+"
     r"(?:choose|pick|select|go with|chose|picked|selected|went with)"
-    r"|(?:choose|pick|select|go with|going with|settle on|must be|has to be|should be))"
-    r"\s+(?=(?:option |choice |answer |letter )*[(\[]?[A-Za-z0-9]{1,2}\b)",
+    r"|(?:choose|pick|select|go with|going with|settle on|must be|has to be|should be)"
+    r"|(?:leaves|left)(?:\s+(?:us|only|just|with))*)"
+    r"\s+(?=(?:option |choice |answer |letter )*[(\[]?[A-Za-z0-9]{1,2}\b)"
+    r"|(?:故|应|應|答案)?(?:选择|選擇|选|選)(?:项)?\s*[::]?\s*(?=[(\[(]?[A-Z](?![A-Za-z]))",
+    re.IGNORECASE,
+)
+_ONLY = re.compile(
+    r"\bonly\s+(?:option |choice |answer |statement )?[(\[]?(?P<label>[A-Z])[)\]]?\s+"
+    r"(?=[a-z]+s\b|can\b|could\b|would\b|is\b|has\b|fits?\b)(?!(?:is|was)\s+(?:wrong|false|incorrect))"
+)
+_LOOKED_AT = re.compile(
+    r"(?:now,?\s+|next,?\s+|first,?\s+)?(?:let us|let['’]s|let me|consider|look|examine|check)\b",
     re.IGNORECASE,
 )
 _IS_CORRECT = re.compile(
@@ -156,7 +168,8 @@ _IS_CORRECT = re.compile(
 
 def _as_claims(text: str) -> str:
     """Rewrite other ways to choose, such as ``option B is correct``, as ``The answer is B.``"""
-    text = _CHOOSES.sub("the answer is ", text)
+    text = _CHOOSES.sub(" the answer is ", text)
+    text = _ONLY.sub(r"the answer is (\g<label>). It ", text)
 
     def rewrite(match: re.Match[str]) -> str:
         before = text[max(0, match.start() - 30) : match.start()]
@@ -169,12 +182,15 @@ def _as_claims(text: str) -> str:
 
 _OPTION_LINE = re.compile(r"\s*[(\[]?(?P<label>[A-Za-z])[)\].:]\s+\S")
 _ALONE = re.compile(
-    r"\W{0,9}(?:(?:option|choice)\W{1,9})?(?P<label>[A-Za-z]|\d{1,2})\W{0,9}", re.IGNORECASE
+    r"[\W_]{0,9}(?:(?:option|choice)\W{1,9})?(?P<label>[A-Za-z]|\d{1,2})[\W_]{0,9}", re.IGNORECASE
+)
+_LIST = re.compile(
+    r"[(\[]?[A-Z][)\]]?(?:\s*(?:,\s*and\b|,\s*or\b|,|and\b|or\b|&)\s*[(\[]?[A-Z][)\]]?)+[\s.]*"
 )
 _LONGEST_LINE = 1000
 _MENTION = re.compile(
     r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ll]etter)\s+(?P<named>[A-Z])\b|"
-    r"[(\[](?P<bracketed>[A-Za-z])[)\]]|(?<![\w'’])(?P<bare>[B-HJ-Z]|[AI](?=[).:,;]|\s*$|\s+(?:or|and)\s+[(\[]?[A-Z]\b))(?![\w'’])"
+    r"[(\[](?P<bracketed>[A-Za-z])[)\]]|(?<![A-Za-z0-9_'’])(?P<bare>[B-HJ-Z]|[AI](?=[).:,;]|\s*$|\s+(?:or|and)\s+[(\[]?[A-Z]\b))(?![A-Za-z0-9_'’])"
 )
 _RATHER = re.compile(
     r"\b(?:no,? wait|wait,? no|wait|actually|sorry|I mean|correction)\b", re.IGNORECASE
@@ -193,6 +209,20 @@ _AGAINST_AFTER = re.compile(
 )
 
 
+_EXPLAINS = re.compile(
+    r"(?:explanation|reason|because|since|rationale|justification)", re.IGNORECASE
+)
+_LABEL = r"[(\[]?[A-Z][)\]]?"
+_REJECTED = re.compile(  # "A, B and D are all incorrect"
+    rf"(?:\b[Oo]ptions?\s+)?{_LABEL}(?:\s*,\s*{_LABEL})*\s*,?\s*(?:and|or)\s+{_LABEL}\s+(?:are|is|can|were)\s*"
+    r"(?:(?:all|both|clearly|also|therefore|each|thus|be)\s+)*"
+    r"(?:not\b|n['’]t\b|wrong|incorrect|false|eliminated|ruled out|excluded|impossible)"
+    r"|(?:\b(?:not|neither|nor|eliminat\w+|exclud\w+|reject\w*|rul\w+ out)|n['’]t(?: be)?|"
+    rf"cannot be)\s+(?:options?\s+)?{_LABEL}"
+    rf"(?:\s*(?:,\s*(?:and|or|nor)\b|,|and\b|or\b|nor\b)\s*{_LABEL}(?![A-Za-z]))+"
+)
+
+
 def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | None:
     """Read the letter on the last line of a reply that does not say which is its answer."""
     lines = [line.strip()[-_LONGEST_LINE:] for line in text.splitlines() if line.strip()]
@@ -200,6 +230,9 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
         return None
     if _echoes_options(lines):
         return None
+    opening = _OPTION_LINE.match(lines[0])
+    if opening and len(lines) > 1 and _EXPLAINS.match(lines[1]):
+        return frozenset([opening["label"].upper()])
     first = _ALONE.fullmatch(lines[0])  # a letter, and then its explanation
     if first and not first["label"].isdigit() and not _CONCLUDES.search(lines[-1]):
         last = _ALONE.fullmatch(lines[-1])
@@ -208,12 +241,16 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
         alone = _ALONE.fullmatch(line)
         if alone and (not alone["label"].isdigit() or any(label.isdigit() for label in wanted)):
             return frozenset([alone["label"].upper()])
+        if _LIST.fullmatch(line):
+            return frozenset(re.findall(r"[A-Z]", line))
         listed = _OPTION_LINE.match(line)
         if listed and not (listed["label"] in "aAiI" and not re.match(r"\s*[(\[]?\w[)\].:]", line)):
             return frozenset([listed["label"].upper()])
         if option and exact.check(option, line) is None:
             return wanted
         for sentence in reversed(sentences(line)):
+            if _LOOKED_AT.match(sentence) or sentence.endswith("?"):
+                continue
             letters = _mentions(_RATHER.split(sentence)[-1]) or _mentions(sentence)
             if letters:
                 return letters
@@ -222,6 +259,7 @@ def _guess(text: str, wanted: frozenset[str], option: str) -> frozenset[str] | N
 
 def _mentions(line: str) -> frozenset[str]:
     found = set()
+    line = _REJECTED.sub(" ", line)
     for match in _MENTION.finditer(line):
         before, after = line[max(0, match.start() - 40) : match.start()], line[match.end() :]
         against = _AGAINST.search(before) or _AGAINST_AFTER.match(after)

@@ -2,13 +2,15 @@
 
 The reference is an object: ``{"kind": "stdin", "tests": [{"input", "output"}]}`` for a script,
 ``{"kind": "call", "entry_point", "tests": [{"args", "expected"}]}`` for a function or a method of
-the class ``Solution``, or ``{"kind": "unittest", "code"}`` for a file of unittest cases.
+the class ``Solution``, or ``{"kind": "unittest", "code"}`` for a file of unittest cases. The last
+may have a ``head`` too: imports and definitions that the problem gives, below which a program that
+fails alone is tried.
 """
 
 import ast
 from typing import Any
 
-from z1.verifiers import Verdict
+from z1.verifiers import HEAD, Verdict
 from z1.verifiers.clock import paused
 from z1.verifiers.outputs import decode, same_output, same_value
 from z1.verifiers.programs import Wanted, find_program, free_names
@@ -21,8 +23,9 @@ def check(answer: Any, text: str) -> Verdict:
 
     The details have ``sandbox``, the isolation that the program ran in; ``test``, the first test
     that it failed (its number from 1, or its name); ``cause``: ``wrong answer``, ``exception``,
-    ``time``, ``memory``, ``output``, ``forbidden`` or ``no program``; and ``blocked``, what it
-    tried that the sandbox refuses, which by itself makes nothing wrong.
+    ``time``, ``memory``, ``output``, ``forbidden`` or ``no program``; ``blocked``, what it
+    tried that the sandbox refuses, which by itself makes nothing wrong; and ``head``, true of a
+    program that is right below the reference's head only.
 
     Raises AnswerError if the reference is not such an object, InputError if there is no sandbox
     to be had here.
@@ -49,17 +52,24 @@ def _judge(answer: dict[str, Any], program: str, sandbox: Sandbox, limits: Limit
         return Verdict("wrong", reason, {**details, "cause": cause})
 
     if answer["kind"] == "unittest":
-        found = sandbox.run_tests(program, answer["code"], limits)
-        blocked += found.blocked
-        if failure := _failing(answer["code"], found):
+        head = answer.get("head", "")
+        for tried in (program, f"{head}\n{program}") if head else (program,):
+            found = sandbox.run_tests(tried, answer["code"], limits)
+            blocked += [what for what in found.blocked if what not in blocked]
+            failure = _failing(answer["code"], found)
+            if failure is None or failure[1] not in ("exception", "wrong answer"):
+                break
+        if failure:
             return finish(*failure)
+        if tried != program:
+            details[HEAD] = True
     else:
         for number, test in enumerate(answer["tests"], 1):
             if answer["kind"] == "stdin":
                 found = sandbox.run_script(program, test["input"], limits)
                 difference = _printed_otherwise(test["output"], found)
             else:
-                found = sandbox.run_call(program, answer["entry_point"], test["args"], limits)
+                found = sandbox.run_call(program, _entry_point(answer), test["args"], limits)
                 difference = _returned_otherwise(test["expected"], found)
             blocked += [what for what in found.blocked if what not in blocked]
             if found.cause:
@@ -91,7 +101,11 @@ def _returned_otherwise(expected: Any, found: Outcome) -> str | None:
         return "it returned nothing that can be read"
     if same_value(expected, given):
         return None
-    return f"it returned {shown(repr(given))}, not {shown(expected)}"
+    try:
+        returned = shown(repr(given))
+    except ValueError:  # Python does not write out a number of that size
+        returned = "a number of thousands of digits"
+    return f"it returned {returned}, not {shown(expected)}"
 
 
 def _failing(code: str, found: Outcome) -> tuple[str | None, str, str] | None:
@@ -120,20 +134,34 @@ def _failing(code: str, found: Outcome) -> tuple[str | None, str, str] | None:
 
 
 def _tests(code: str) -> list[str]:
-    return [
-        f"{case.name}.{test.name}"
-        for case in ast.parse(code).body
-        if isinstance(case, ast.ClassDef) and case.bases
-        for test in case.body
-        if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and test.name.startswith("test")
-    ]
+    """Return the names of the tests in a file's own unittest cases."""
+    cases: set[str] = set()
+    found = []
+    for case in ast.parse(code).body:
+        if not isinstance(case, ast.ClassDef):
+            continue
+        bases = [ast.unparse(base) for base in case.bases]
+        if any(base.endswith("TestCase") or base in cases for base in bases):
+            cases.add(case.name)
+            found += [
+                f"{case.name}.{test.name}"
+                for test in case.body
+                if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef)
+                and test.name.startswith("test")
+            ]
+    return found
+
+
+def _entry_point(answer: dict[str, Any]) -> str:
+    return str(answer["entry_point"]).replace("()", "")
 
 
 def _wanted(answer: dict[str, Any]) -> Wanted:
     if answer["kind"] == "stdin":
         return Wanted()
     if answer["kind"] == "call":
-        return Wanted(frozenset([answer["entry_point"].rpartition(".")[2]]), methods=True)
+        owner, _, name = _entry_point(answer).rpartition(".")
+        return Wanted(frozenset([name]), owner or "Solution")
     return Wanted(free_names(answer["code"]))
 
 
@@ -149,10 +177,13 @@ def check_reference(answer: Any) -> None:
         try:
             if not _tests(answer["code"]):
                 raise AnswerError("the reference's code has no unittest case with tests")
+            ast.parse(answer.get("head", ""))
         except (KeyError, TypeError, SyntaxError, ValueError) as error:
             if isinstance(error, AnswerError):
                 raise
-            raise AnswerError("the reference needs code, a file of unittest cases") from error
+            raise AnswerError(
+                "the reference needs code, a file of unittest cases; a head is Python too"
+            ) from error
         return
     if kind == "call" and not isinstance(answer.get("entry_point"), str):
         raise AnswerError("the reference needs entry_point, the function to call")

@@ -113,7 +113,7 @@ def _line_count(text: str) -> int:
 
 
 _STATES = re.compile(
-    r"(?:\b(?:is|are|was|were|equals|be|says|reads|called)\b|=|:|→|=>)\s*", re.IGNORECASE
+    r"(?:\b(?:is|are|was|were|equals|be|says|reads|called|at|on)\b|=|:|→|=>)\s*", re.IGNORECASE
 )
 _DENIES = re.compile(r"\b(?:not|never|cannot|neither|nor)\b|n['’]t\b", re.IGNORECASE)
 

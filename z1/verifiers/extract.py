@@ -33,6 +33,9 @@ _THINKING_START = re.compile(r"<think(?:ing)?>.*$", re.DOTALL | re.IGNORECASE)
 _BOLD = re.compile(r"(?<![\w)*])(\*\*|__)(?=\S)(.+?)(?<=\S)\1(?![\w(*])", re.DOTALL)
 _ITALIC = re.compile(r"(?<![\w)*\\])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w(*])")
 _FENCE = re.compile(r"^[ \t]*```[\w-]*[ \t]*$\n?", re.MULTILINE)
+_HTML = re.compile(
+    r"</?(?:b|i|u|p|em|strong|span|div|center|sub|sup)\b[^<>]*>|<br\s*/?>", re.IGNORECASE
+)
 _HEADING = re.compile(r"^[ \t]*(?:#{1,3}|#{5,6})[ \t]+|^[ \t]*>[ \t]?", re.MULTILINE)
 
 
@@ -40,14 +43,15 @@ _LONGEST_ENDING = 50_000  # characters; no final answer stands further from the 
 _LONGEST_ANSWER = 1000
 
 
-def spoken(text: str) -> str:
+def spoken(text: str, longest: int = _LONGEST_ENDING) -> str:
     """Return what a reply says after its thinking, if its thinking is in tags.
 
-    A reply cut off inside such tags says nothing. Of a very long one only the end is returned.
+    A reply cut off inside such tags says nothing. Of a very long one only the end is returned,
+    ``longest`` characters of it.
     """
     text = _THINKING.sub("", text)
     text = text[text.rfind("</think>") + len("</think>") :] if "</think>" in text else text
-    return _THINKING_START.sub("", text)[-_LONGEST_ENDING:].strip()
+    return _THINKING_START.sub("", text)[-longest:].strip()
 
 
 def emphasised(text: str) -> dict[str, str]:
@@ -61,7 +65,7 @@ def emphasised(text: str) -> dict[str, str]:
 
 def unmarked(text: str) -> str:
     """Remove Markdown's emphasis, headings and code fences."""
-    text = _FENCE.sub("", text)
+    text = _FENCE.sub("", _HTML.sub("", text))
     text = _HEADING.sub("", text)
     text = _BOLD.sub(r"\2", text)
     return _ITALIC.sub(r"\1", text)
@@ -75,14 +79,23 @@ _SCOPE = (  # "the answer to the question in simplest form (in cm) is"
     r"[^.\n:=]{0,60}?)?(?:\s*\([^)\n]{0,40}\))?"
 )
 _IS = (
-    r"\s*(?:(?:\bis\b|\bwas\b|\bare\b|\bequals\b|=|:|→|->|⇒|\bshould be\b|\bmust be\b|\bwould be\b|"
+    r"\s*(?:(?:\bis\b|\bwas\b|\bare\b|\bequals\b|=|:-(?=\s)|:|→|->|⇒|"
+    r"\bshould be\b|\bmust be\b|\bwould be\b|"
     r"\bwill be\b|\bcomes? (?:out )?to(?: be)?\b|\bturns out to be\b|\bbecomes\b|'s\b|’s\b)"
     r"[ \t]*:?[ \t]*)"
 )
 _ANSWER_IS = re.compile(rf"\b(?P<noun>{_ADJECTIVES}answers?){_SCOPE}{_IS}", re.IGNORECASE)
 _ANSWER_LINE = re.compile(
-    rf"^[ \t]*(?:(?:the|my|our)\s+)?{_ADJECTIVES}answer[ \t]*(?:[:.\-–—][ \t]*|$)",
+    rf"^[ \t]*(?:(?:the|my|our)\s+)?{_ADJECTIVES}answer[ \t]*(?::-(?=\s)[ \t]*|[:.\-–—][ \t]*|$)",
     re.IGNORECASE | re.MULTILINE,
+)
+# The same in the languages that models fall into.
+_ANSWER_ABROAD = re.compile(
+    r"(?:(?:答案|答え|正解|정답|답)(?:选|選)?\s*(?:应该|應該)?(?:是|为|為|は|은|는|[::=])*"
+    r"|\b(?:ответ|antwort|(?:respuesta|réponse|risposta|resposta|odpowiedź|antwoord)"
+    r"(?:\s+(?:final|finale|correcta|correcte|corretta|correta))?)\b"
+    r"\s*(?:(?:ist|lautet|es|est|è|é|is|to|это|[:=—–-])(?!\w))+)[ \t]*[::]?[ \t]*",
+    re.IGNORECASE,
 )
 _IS_THE_ANSWER = re.compile(
     r"(?:^|(?<=[.,;:!?\n])|\b(?:so|thus|hence|therefore|that|think|believe|means)\b,?)[ \t]*"
@@ -116,6 +129,7 @@ _HYPOTHESIS = re.compile(
     r"|\b(?:n['’]t|not|never)\s+(?:think|believe|mean|say)\s+(?:that\s+)?(?:the\s+)?$",
     re.IGNORECASE,
 )
+_CONDITION = re.compile(r"\b(?:if|had|were|unless|with|without|assuming)\b", re.IGNORECASE)
 _PARTIAL = re.compile(r"\b(?:step|part|first|previous|sub-?problem|sub-?question)\b", re.IGNORECASE)
 _PRONOUN = re.compile(
     r"(?:and |but |so |then |now )*(?:this|that|it|which|what|here|there|these|those|he|she|below)"
@@ -148,23 +162,32 @@ def claims(text: str) -> list[Claim]:
     phrases = [
         *_ANSWER_IS.finditer(text),
         *_ANSWER_LINE.finditer(text),
+        *_ANSWER_ABROAD.finditer(text),
     ]
     for match in phrases:
-        before = text[max(0, match.start() - 60) : match.start()]
-        if _HYPOTHESIS.search(before.rpartition("\n")[2]) or _PARTIAL.search(match[0]):
+        before = text[max(0, match.start() - 100) : match.start()]
+        sentence = re.split(r"[.!?]\s|\n", before)[-1]
+        supposed = "would be" in match[0] and _CONDITION.search(sentence)
+        if _HYPOTHESIS.search(before.rpartition("\n")[2]) or _PARTIAL.search(match[0]) or supposed:
             continue
         if claim := _phrase(text, match.end()):
             found.append(claim)
     for match in _IS_THE_ANSWER.finditer(text):
         what = _CONNECTIVES.sub("", match["what"].strip())
-        if not _PRONOUN.fullmatch(what) and not _NEGATION.search(what):
+        supposed = "would be" in match[0] and _CONDITION.search(first_sentence(text[match.end() :]))
+        if not _PRONOUN.fullmatch(what) and not _NEGATION.search(what) and not supposed:
             found.append(Claim("phrase", what, match.start("what"), match.end()))
     first = min((claim.start for claim in found), default=len(text))
     for match in _CORRECTION.finditer(text, first):
         if not _JUDGEMENT.match(text, match.end()) and (claim := _phrase(text, match.end())):
             found.append(claim)
-    # one statement may match two phrases
-    once = {(claim.kind, claim.end): claim for claim in found if claim.text}
+    boxes = [(claim.start, claim.end) for claim in found if claim.kind == "boxed"]
+    # one statement may match two phrases; one in a box is the box's
+    once = {
+        (claim.kind, claim.end): claim
+        for claim in found
+        if claim.text and (claim.kind == "boxed" or not any(a < claim.start < b for a, b in boxes))
+    }
     return sorted(once.values(), key=lambda claim: (claim.start, claim.kind != "phrase"))
 
 
@@ -184,6 +207,8 @@ def _boxes(text: str) -> list[Claim]:
             if _BOX.search(content):
                 position = match.end()
                 continue
+        if _CONTRASTED.search(text, max(0, match.start() - 30), match.start()):
+            continue
         content = content.strip()
         joint = text[found[-1].end : match.start()] if found else ""
         if joint and "\n\n" not in joint and _joins(joint):
@@ -192,6 +217,9 @@ def _boxes(text: str) -> list[Claim]:
             start = match.start()
         found.append(Claim("boxed", content, start, min(position, len(text))))
     return found
+
+
+_CONTRASTED = re.compile(r"\b(?:not|rather than|instead of)[\s$\\(\[]*$")
 
 
 def _joins(joint: str) -> bool:
@@ -251,7 +279,9 @@ def _phrase(text: str, position: int) -> Claim | None:
     return Claim("phrase", line.strip(), position, end)
 
 
-_SENTENCE_END = re.compile(r"(?:(?<![\s.][A-Z])(?<!e\.g)(?<!i\.e)\.|[!?])(?=\s+[^\s\d]|\s*$)|\n")
+_SENTENCE_END = re.compile(
+    r"(?:(?<![\s.][A-Z])(?<!e\.g)(?<!i\.e)\.|[!?])(?=\s+[^\s\d]|\s*$)|[\n。!?]"
+)
 
 
 def first_sentence(text: str) -> str:
@@ -319,9 +349,13 @@ def decide(
             later = guess(rest)
             return answer if later is None else later
         return answer
-    return guess(text)
+    return None if _UNFINISHED.search(text) else guess(text)
 
 
+_UNFINISHED = re.compile(  # the answer was to follow
+    r"(?:\\boxed\s*\{?|\banswer(?:\s+(?:is|should be|must be)\b)?\s*[:=]?)[\s*_$\\\[({:]*$",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(
     r"[,;]?\s+(?:\(?(?:because|since|which|where|when|so|as (?:the|we|it|there|shown|"
     r"required|expected|a|desired|well|per)|for (?:the|all|any|every|this)|after|given|due|thus|"
@@ -344,7 +378,7 @@ def head(text: str) -> str:
 _NO_ANSWER = re.compile(
     r"\b(?:i (?:do not know|don['’]t know|cannot|can['’]t|could not|couldn['’]t|am unable|give up|"
     r"am not sure)|i['’]m (?:unable|not sure)|(?:cannot|can['’]t) be determined|"
-    r"not enough information|unable to|no idea)\b",
+    r"not enough information|unable to|no idea)\b|^\W*not sure\b",
     re.IGNORECASE,
 )
 

@@ -4,9 +4,10 @@ Symbolic expressions are compared by math-verify (https://github.com/huggingface
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
-from z1.verifiers import exact
+from z1.verifiers import choice, exact
 from z1.verifiers.extract import (
     Claim,
     claims,
@@ -19,8 +20,20 @@ from z1.verifiers.extract import (
     unmarked,
 )
 from z1.verifiers.reference import AnswerError, shown
-from z1.verifiers.values import Group, Named, Number, Rounded, Text, Value, clean, read, same
+from z1.verifiers.values import (
+    Group,
+    Named,
+    Number,
+    Rounded,
+    Text,
+    Value,
+    clean,
+    clocks,
+    read,
+    same,
+)
 
+_IN_DOLLARS = re.compile(r"\s*(?:\$?\s*\\\$|\$(?=[\d.,]+\s*$))")
 NO_ANSWER = "the reply gives no answer"
 
 
@@ -30,8 +43,13 @@ def check(answer: Any, text: str) -> str | None:
     Raises AnswerError if the reference is not a mathematical answer.
     """
     reference = read_reference(answer)
-    if isinstance(reference, Text):
-        return exact.check(clean(_source(answer)), text)
+    if isinstance(reference, Text) and exact.check(clean(_source(answer)), clocks(text)) is None:
+        return None
+    letter = re.fullmatch(r"\(?([A-J])\)?", clean(_source(answer)))
+    if letter and choice.check(letter[1], text) is None:
+        return None
+    if isinstance(reference, Number) and not reference.unit and _IN_DOLLARS.match(_source(answer)):
+        reference = replace(reference, unit="dollars")
     try:
         said = spoken(text)
         bold = emphasised(said)
@@ -68,8 +86,12 @@ def _source(answer: Any) -> str:
     return stated[-1].text if stated else source
 
 
+_END_OF_PROOF = re.compile(r"\$?\s*\\(?:blacksquare|square|Box|qed)\b\s*\$?|[∎■□]|\bQ\.?E\.?D\b\.?")
+
+
 def _joined(text: str) -> str:
     """Put each displayed formula on one line, and the words of one outside it."""
+    text = _END_OF_PROOF.sub("", text)
     text = re.sub(
         r"\\text(?:bf)?\{\s*((?:final )?answer[\s:=]*)\}", r"\1", text, flags=re.IGNORECASE
     )
@@ -87,11 +109,22 @@ _SEGMENT = re.compile(
 _FLUFF = re.compile(
     r"^\s*(?:(?:approximately|approx\.?|about|roughly|around|exactly|simply|just|clearly|"
     r"therefore|thus|then|now|indeed|also|probably|likely|most likely|equal to|equals|given by|"
-    r"a total of|us|me|you|only|either|both|is|be|that|found to be|≈|≅|~|→|=|:|\\approx|"
+    r"a total of|us|me|you|him|her|them|only|either|both|is|be|"
+    r"that|found to be|≈|≅|~|→|=|:|\\approx|"
     r"the (?:real |whole |ordered )*(?:number|value|fraction|integer|point|interval|set|pair|"
     r"triple|expression|function|equation|matrix|vector)s?)(?![\w])\s*[:,]?\s*)+",
     re.IGNORECASE,
 )
+# "12 (or perhaps 13)" names two values
+_HEDGED = re.compile(
+    r",?\s*\(\s*(?:or\s+)?(?:perhaps|maybe|possibly|even)\s+([^()]*)\)", re.IGNORECASE
+)
+_HEDGE = re.compile(
+    r",?\s+(?:or\s+)?(?:perhaps|maybe|possibly|even)\s+(?=[\d$\\-])|\bor\s+(?:perhaps|maybe|possibly)\s+",
+    re.IGNORECASE,
+)
+_NOT_BUT = re.compile(r"^\s*not\s+\S+?\s*,?\s+but\s+(?:rather\s+)?", re.IGNORECASE)
+_DENIED = re.compile(r"\s*(?:not|never)\b", re.IGNORECASE)
 _JOINT = re.compile(
     r"\s*(?:,|;|,?\s*(?:and|or)\b|\\cup|∪|=|\s)*\s*(?:[a-zA-Z]\s*=\s*)?", re.IGNORECASE
 )
@@ -118,7 +151,10 @@ def _read_claim(claim: Claim) -> Value | None:
 
 def _plain(text: str) -> Value | None:
     """Read a value from words: the formulas it starts with, or the value before any explanation."""
-    text = _FLUFF.sub("", text)
+    text = _HEDGE.sub(" or ", _HEDGED.sub(r" or \1", _FLUFF.sub("", text)))
+    text = _NOT_BUT.sub("", text)
+    if _DENIED.match(text):
+        return None
     segments = list(_SEGMENT.finditer(text))
     if segments:
         return _formulas(text, segments)
@@ -126,11 +162,13 @@ def _plain(text: str) -> Value | None:
     for candidate in dict.fromkeys([short, first_sentence(text)]):
         value = read(candidate)
         if value is not None and not _is_prose(value):
-            return value
+            glad = re.fullmatch(r"[^!]*\d!", value.latex)  # "it is 5!" may be said with joy
+            fewer = read(candidate.rstrip("!")) if glad else None
+            return Rounded(value.latex, value, fewer) if fewer else value
     if isinstance(value := read(short), Text) and _IN_WORDS.fullmatch(value.latex.strip(" .!")):
         return value
     counted = re.match(
-        r"([\d.,]+)\s+[a-z]+\s+(?:in|for|per|at|on|of|from|with|each|every)\b", short
+        r"([\d.,]+)\s+[a-z]+\s+(?:in|for|per|at|on|of|from|with|each|every|to)\b", short
     )
     return read(counted[1]) if counted else _inside(short)
 
@@ -146,7 +184,9 @@ def _is_prose(value: Value) -> bool:
         return bool(re.search(r"\b(?:more|less|times|fewer|and|or|than|plus|minus)\b", value.unit))
     return isinstance(value, Text) or (
         type(value) is Value
-        and bool(re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}", value.latex))
+        and bool(
+            re.search(r"(?<![\\a-zA-Z])[a-zA-Z]{4,}|[\u0400-\u9fff\uac00-\ud7a3]", value.latex)
+        )
         and "\\begin" not in value.latex
     )
 
@@ -187,8 +227,8 @@ def _content(segment: re.Match[str]) -> str:
 
 
 _NUMBER = re.compile(
-    r"(?<![\w.\\])[+\-−]?\s?(?:[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)"
-    r"(?:\s*/\s*\d+)?(?:\s*%)?(?![\w/])"
+    r"(?<![A-Za-z0-9_.\\])[+\-−]?\s?(?:[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)"
+    r"(?:\s*/\s*\d+)?(?:\s*%)?(?![A-Za-z0-9_/])"
 )
 _SAYS = re.compile(
     r"(?<![<>!])=|['’]s\s|\b(?:is|are|was|were|be|equals?|gives?|get|gets|have|has|had|makes?|leaves?|left|totals?|"
@@ -199,7 +239,8 @@ _SAYS = re.compile(
 
 _BOUND = re.compile(
     r"\b(?:(?:more|less|greater|fewer|larger|smaller|higher|lower|bigger) than|at least|at most|"
-    r"between|over|under|up to|above|below)\s*$",
+    r"between|over|under|up to|above|below|not|never)\s*$"
+    r"|\b(?:half|twice|double|triple|thirds?|quarters?|percent|root|square|cube)(?: of)?\s*$",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
@@ -236,12 +277,14 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
 
     That is the value in bold on the last line that has any value, or else the last on that line.
     """
-    if gives_up(text):
+    if gives_up(text) or _CUT.search(text):
         return None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) == 1 and (alone := read(lines[0])) and _is_bare_name(alone):
         return alone
-    for line in (line[-_LONGEST_LINE:] for line in reversed(lines)):
+    checks = [line for line in lines if _CHECKS.match(line)]
+    ordered = [*checks, *(line for line in lines if line not in checks)]
+    for line in (line[-_LONGEST_LINE:] for line in reversed(ordered)):
         if line in bold and not bold[line].endswith(":") and (value := _plain(bold[line])):
             return value
         if (value := _guess_line(line)) is not None:
@@ -249,12 +292,29 @@ def _guess(text: str, bold: dict[str, str]) -> Value | None:
     return None
 
 
+_CHECKS = re.compile(
+    r"(?:double[- ]?check|check|verification|verify|sanity check)\w*:", re.IGNORECASE
+)
+_CUT = re.compile(  # nobody ends a sentence like this
+    r"(?:(?<=\s)(?:the|of|to|and|or|but|so|we|is|are|was|that|which|with|for|from|by|then|because|"
+    r"since|if|let|me|now|next|how|many|must|should|will|can|have|has|need|also|this|its|their)"
+    r"|[=+*/,(×÷]|\\(?:times|cdot|frac|sqrt))[\s$\\(\[{]*$",
+    re.IGNORECASE,
+)
+_CONTRAST = re.compile(
+    r",?\s+(?:and\s+)?(?:not|rather than|instead of)\s+[^\s,]+?[\s.!]*$"
+    r"|,\s+which (?:is|was|makes) (?:\w+ )?\S+\s?(?:\\?%|percent) of\b.*$"
+)
+_ASIDE = re.compile(r"\s*\((?=[^()]*[a-zA-Z]{3})[^()]*\)(?=[\s.!]*$)")
 _STATED = re.compile(
-    rf"(?:{_SAYS.pattern}|\b(?:so|thus|hence|therefore|then|have|get|∴)\b,?\s*)$", re.IGNORECASE
+    rf"(?:{_SAYS.pattern}|\bi\.e\.,?\s*|\b(?:so|thus|hence|therefore|then|have|get|∴)\b,?\s*)$",
+    re.IGNORECASE,
 )
 
 
 def _guess_line(line: str) -> Value | None:
+    shorter = _CONTRAST.sub("", _ASIDE.sub("", line))
+    line = shorter if _NUMBER.search(shorter) else line
     conclusion = _CONCLUDES.split(line)[-1]
     if conclusion != line and "$" not in line and "\\(" not in line:
         value = _guess_line(conclusion)
@@ -282,7 +342,7 @@ def _guess_line(line: str) -> Value | None:
                 break
             start = segments[position][0].start()
         return _plain(line[start:]) or segments[-1][1]
-    line = re.sub(r"^\s*(?:[-*•]|\d+[.)]|[A-Za-z ]{1,20}:)\s+", "", line)
+    line = re.sub(r"^\s*(?:[-*•]|\d+[.)]|[^\W\d_][^\d\n:=$\\]{0,24}[::])\s+", "", line)
     value = read(line)
     if value is not None and not _is_prose(value) and not _is_bare_name(value):
         return value

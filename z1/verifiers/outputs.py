@@ -3,10 +3,13 @@
 import math
 import re
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?")
+# Not 007, which is a text of digits.
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?")
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
+_OF_WHOLE = 1e-6  # a whole number may be computed with fractions, but a large one is not another
 
 
 def same_output(expected: str, given: str) -> bool:
@@ -108,8 +111,9 @@ class Other:
 def same_value(expected: Any, given: Any) -> bool:
     """Tell whether a decoded result is what is expected, as ``==`` in Python would.
 
-    A tuple is a list, a dictionary's keys may be numbers where JSON writes text, and where a
-    fraction is expected or given, a relative difference of 1e-6 is one of rounding.
+    A tuple is a list, a dictionary's keys may be numbers where JSON writes text, and between two
+    fractions a relative difference of 1e-6 is one of rounding; between a whole number and a
+    fraction, an absolute one.
     """
     if isinstance(expected, list):
         return (
@@ -134,9 +138,11 @@ def same_value(expected: Any, given: Any) -> bool:
         if not (isinstance(expected, float) or isinstance(given, float)):
             return False
         try:
+            if isinstance(expected, int) or isinstance(given, int):
+                return abs(Fraction(expected) - Fraction(given)) <= _OF_WHOLE
             both_nan = math.isnan(expected) and math.isnan(given)
             return both_nan or math.isclose(expected, given, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
-        except OverflowError:
+        except (OverflowError, ValueError):  # of what is not finite
             return False
     return type(expected) is type(given) and bool(expected == given)
 

@@ -7,22 +7,17 @@ examples, tests and sample output; what tells them apart is what they define, re
 import ast
 import builtins
 import re
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from z1.verifiers.extract import spoken
+from z1.verifiers.listings import fenced, parse, unfenced
 
-_PYTHON = {"python", "py", "python3", "py3", "python2", "{python}", "{.python}", "ipython", "pypy3"}
-_FENCE = re.compile(r"(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)")
-_LINE_OF_CODE = re.compile(
-    r"(?:import|from|def|class|async def|if|for|while|try|with|print)\b|@\w|[A-Za-z_][\w, ]*="
-)
 _READS = {"input", "stdin", "fileinput"}
 _OPENS_INPUT = re.compile(r"open\(\s*(?:0|['\"]/dev/stdin)")
-_MOST_TRIES = 400
+_GIVES_INPUT = re.compile(r"sys\.stdin\s*=\s*(?:io\.)?StringIO\(")
 _LONGEST_REPLY = 1_000_000
+_OF_SIMILAR_LENGTH = 0.7
 
 
 class Wanted(NamedTuple):
@@ -30,8 +25,8 @@ class Wanted(NamedTuple):
 
     names: frozenset[str] = frozenset()
     """Functions or classes that it defines, one of them at least; none for a script."""
-    methods: bool = False
-    """A method of a class may stand for a function."""
+    owner: str | None = None
+    """A class whose method may stand for a function."""
 
 
 @dataclass
@@ -44,6 +39,8 @@ class _Block:
     tree: ast.Module
     defines: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=set)
+    loose: set[str] = field(default_factory=set)
+    """Functions that begin with ``self``: methods that are shown without their class."""
     needs: set[str] = field(default_factory=set)
     acts: bool = False
     """It does something when it is run, and not only defines."""
@@ -56,36 +53,59 @@ def find_program(reply: str, wanted: Wanted) -> str | None:
 
     Raises nothing: what is no program is no answer.
     """
-    text = spoken(reply[-_LONGEST_REPLY:])
-    blocks, fenced = [], False
-    for source, marked in _fenced(text):
-        fenced = True
+    text = spoken(reply[-_LONGEST_REPLY:].replace("\ufeff", ""), _LONGEST_REPLY)
+    blocks: list[_Block] = []
+    broken: list[tuple[int, str]] = []
+    for source, marked, closed in fenced(text):
         if (block := _block(source, marked)) is not None:
             blocks.append(block)
-    if not blocks and not fenced:
-        blocks = [block for block in [_unfenced(text, wanted)] if block]
-    return _choose(blocks, wanted)
+        elif marked and closed:
+            broken.append((len(blocks), source))
+    if (found := _choose(blocks, wanted)) is not None:
+        place, program = found
+        last = [source for after, source in broken if after > place]
+        return None if any(_replaces(source, program, wanted) for source in last) else program
+    for source in unfenced(text):
+        block = _block(source, False)
+        if block is not None and _is_code(block) and _fit([block], wanted):
+            return source
+    return None
 
 
-def _choose(blocks: list[_Block], wanted: Wanted) -> str | None:
-    best, chosen = -1, None
+def _choose(blocks: list[_Block], wanted: Wanted) -> tuple[int, str] | None:
+    """Return the place of the block that a reply settles on, and it with all that it needs."""
+    best, chosen, parts = -1, -1, []
     for number, block in enumerate(blocks):
-        earlier = _needed(block, blocks[:number])
+        earlier = _needed(block, blocks[:number], wanted.names)
         if (fit := _fit([*earlier, block], wanted)) is None or fit < best:
             continue
-        if earlier and _fit(earlier[-1:], wanted) and not (wanted.names and _fit([block], wanted)):
+        complete = bool(earlier) and (_fit(earlier[-1:], wanted) or 0) >= max(fit, 1)
+        if complete and not (wanted.names and _fit([block], wanted)):
             continue  # a trial of the program before it
-        best, chosen = fit, "\n\n".join(part.text for part in [*earlier, block])
-    return chosen
+        best, chosen, parts = fit, number, [*earlier, block]
+    if not parts:
+        return None
+    parts = [*_added(parts, blocks[chosen + 1 :]), *parts]
+    return chosen, "\n\n".join(part.text for part in parts)
+
+
+def _replaces(source: str, program: str, wanted: Wanted) -> bool:
+    """Tell whether a block that is not Python was meant to be the program, and is no excerpt."""
+    if len(source.split()) < _OF_SIMILAR_LENGTH * len(program.split()):
+        return False
+    if wanted.names:
+        return any(re.search(rf"\b(?:def|class)\s+{name}\b", source) for name in wanted.names)
+    return bool(re.search(r"\bprint\b|stdout", source) and re.search(r"\binput\b|stdin", source))
 
 
 def _fit(parts: list[_Block], wanted: Wanted) -> int | None:
     """Return how well a program fits, or None if it cannot be meant."""
     if wanted.names:
-        defined = set().union(*(part.defines for part in parts))
-        if wanted.methods:
+        defined = set().union(*(part.defines - part.loose for part in parts))
+        if wanted.owner in defined:
             defined |= set().union(*(part.methods for part in parts))
-        return len(defined & wanted.names) or None
+        loose = set().union(*(part.loose for part in parts)) - defined
+        return 2 * len(defined & wanted.names) + len(loose & wanted.names) or None
     if not any(part.acts for part in parts):
         return 0 if any(part.defines for part in parts) else None
     reads = any(part.reads for part in parts)
@@ -95,14 +115,31 @@ def _fit(parts: list[_Block], wanted: Wanted) -> int | None:
     return 1 + 2 * prints + reads
 
 
-def _needed(block: _Block, earlier: list[_Block]) -> list[_Block]:
-    """Return the earlier blocks that define what a block uses without defining it, in order."""
+def _needed(block: _Block, earlier: list[_Block], wanted: frozenset[str]) -> list[_Block]:
+    """Return the earlier blocks that define what a block lacks, in order.
+
+    It lacks what it uses and does not define; and the rest of what is wanted, if it has some of it.
+    """
     needs, found = set(block.needs), []
+    if block.defines & wanted:
+        needs |= wanted - block.defines
     for other in reversed(earlier):
         if needs & other.defines:
             found.append(other)
             needs = (needs - other.defines) | other.needs
     return found[::-1]
+
+
+def _added(parts: list[_Block], later: list[_Block]) -> list[_Block]:
+    """Return the later blocks of mere definitions that a program still lacks."""
+    lacks = set().union(*(part.needs for part in parts))
+    lacks -= set().union(*(part.defines for part in parts))
+    found = []
+    for other in later:
+        if not other.acts and lacks & other.defines:
+            found.append(other)
+            lacks -= other.defines
+    return found
 
 
 def free_names(code: str) -> frozenset[str]:
@@ -114,83 +151,13 @@ def free_names(code: str) -> frozenset[str]:
 # ---------------------------------------------------------------- blocks
 
 
-def _fenced(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the content of each fenced block that may be Python, and whether it is said to be."""
-    lines = text.splitlines()
-    number = 0
-    while number < len(lines):
-        opening = _FENCE.fullmatch(lines[number])
-        number += 1
-        if not opening:
-            continue
-        ends = [
-            place
-            for place in range(number, len(lines))
-            if (close := _FENCE.fullmatch(lines[place]))
-            and close["fence"].startswith(opening["fence"])
-            and not close["info"].strip()
-        ]
-        language = opening["info"].strip().split(" ")[0].split(":")[0].casefold()
-        if language and language not in _PYTHON:
-            number = ends[0] + 1 if ends else len(lines)
-            continue
-        chosen = ends[0] if ends else len(lines)
-        for end in ends[:4]:  # a fence may stand in a string of the program
-            if _parse(_dedented(lines[number:end], opening["indent"])):
-                chosen = end
-                break
-        yield _dedented(lines[number:chosen], opening["indent"]), bool(language)
-        number = chosen + 1
-
-
-def _dedented(lines: list[str], indent: str) -> str:
-    cut = [line.removeprefix(indent) for line in lines]
-    filled = [len(line) - len(line.lstrip()) for line in cut if line.strip()]
-    margin = min(filled, default=0)
-    return "\n".join(line[margin:] for line in cut) + "\n"
-
-
-def _parse(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-            compile(tree, "program.py", "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-        return None
-    return tree if tree.body else None
-
-
-def _unfenced(text: str, wanted: Wanted) -> _Block | None:
-    """Return the longest run of lines from one that looks like code on, that is a program."""
-    if (block := _block(text, False)) is not None and _is_code(block):
-        return block
-    lines = text.splitlines()
-    starts = [n for n, line in enumerate(lines) if _LINE_OF_CODE.match(line)]
-    tries = 0
-    for start in starts:
-        ends = [
-            n
-            for n in range(len(lines), start, -1)
-            if n == len(lines) or not lines[n].strip() or not lines[n - 1].strip()
-        ]
-        for end in ends:
-            tries += 1
-            if tries > _MOST_TRIES:
-                return None
-            block = _block("\n".join(lines[start:end]) + "\n", False)
-            if block is not None and _is_code(block) and _fit([block], wanted):
-                return block
-    return None
-
-
 def _is_code(block: _Block) -> bool:
     """Tell code from prose that happens to parse, such as a single word."""
     return bool(block.defines) or block.prints or block.reads
 
 
 def _block(source: str, marked: bool) -> _Block | None:
-    tree = _parse(source)
+    tree = parse(source)
     if tree is None:
         return None
     block = _Block(source, marked, tree)
@@ -212,6 +179,7 @@ def _block(source: str, marked: bool) -> _Block | None:
             block.prints |= node.attr in ("write", "stdout", "writelines")
     block.needs = {name for name in loaded - bound if not hasattr(builtins, name)}
     block.reads |= bool(loaded & _READS) or ("open" in loaded and bool(_OPENS_INPUT.search(source)))
+    block.reads &= not _GIVES_INPUT.search(source)  # a trial that brings its own
     block.prints |= "print" in loaded
     for statement in tree.body:
         _note(statement, block)
@@ -222,14 +190,15 @@ def _note(statement: ast.stmt, block: _Block) -> None:
     """Note what a statement of the outermost level defines, and whether it acts."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         block.defines.add(statement.name)
+        if statement.args.args and statement.args.args[0].arg == "self":
+            block.loose.add(statement.name)
     elif isinstance(statement, ast.ClassDef):
         block.defines.add(statement.name)
-        if statement.name == "Solution":
-            block.methods |= {
-                node.name
-                for node in statement.body
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            }
+        block.methods |= {
+            node.name
+            for node in statement.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
     elif isinstance(statement, ast.Import | ast.ImportFrom):
         block.defines |= {
             (alias.asname or alias.name).partition(".")[0] for alias in statement.names
@@ -241,5 +210,8 @@ def _note(statement: ast.stmt, block: _Block) -> None:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
         block.defines |= stored
+        for inner in ast.walk(statement) if isinstance(statement, ast.If | ast.Try) else ():
+            if isinstance(inner, ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom):
+                _note(inner, block)
         calls = any(isinstance(node, ast.Call) for node in ast.walk(statement))
         block.acts |= calls or isinstance(statement, ast.For | ast.While | ast.With | ast.Raise)

@@ -67,7 +67,7 @@ def test_figures_are_means_over_problems_with_hints_and_answers_apart():
     assert (first["model"], first["method"], first["budget"]) == ("tops-stop", "window", 5)
     assert second["method"] == "truncation"
     assert first["problems"] == 4
-    assert first["accuracy"] == 0.25
+    assert first["accuracy"] == first["accuracy_alone"] == 0.25
     assert first["accuracy_stderr"] == pytest.approx(0.25)
     assert first["thinking_tokens"] == 4  # half of them 5, half of them 3
     assert first["thinking_tokens_stderr"] == pytest.approx(1 / 3**0.5)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from z1.evaluation.metrics import EVALUATED, natural_key, per_problem, summarise
 from z1.records import PROBLEM
+from z1.verifiers import HEAD_NEEDED
 
 
 def problem(name, difficulty=None):
@@ -159,3 +160,16 @@ def test_labels_sort_by_the_numbers_in_them(numbers, before):
 @given(st.lists(st.text()))
 def test_any_labels_can_be_sorted(labels):
     assert sorted(sorted(labels, key=natural_key)) == sorted(labels)
+
+
+def test_programs_that_need_the_head_of_the_problem_are_not_right_alone():
+    needs = {"reason": f"{HEAD_NEEDED}; blocked: file /etc/shadow"}
+    rows = [
+        reply("a", "right"),
+        reply("b", "right") | needs,
+        reply("c", "wrong") | {"reason": "test 1: wrong answer"},
+        reply("d", "right") | {"reason": "blocked: file /etc/shadow"},
+    ]
+    (row,) = figures(rows, [problem(name, "1") for name in "abcd"])
+    assert (row["accuracy"], row["accuracy_alone"]) == (0.75, 0.5)
+    assert row["by_difficulty"]["1"]["accuracy_alone"] == 0.5

@@ -9,6 +9,7 @@ from z1.evaluation.page import duration, effort_rankings, render_page, shorten, 
 from z1.evaluation.report import build_report, finding, order_stages, print_table, stage_entry
 from z1.recipe import write_recipe
 from z1.records import PROBLEM
+from z1.verifiers import HEAD_NEEDED
 
 LENGTHS = {"base": 30, "tag": None, "random": 50, "tops": 25, "iter-sft": 24, "iter-dpo": 23}
 EFFORT_LENGTHS = {"low": 5, "medium": 36, "high": 71}
@@ -263,3 +264,16 @@ def test_a_stage_is_entered_under_the_name_of_its_step():
     entry = stage_entry(record("tops", "sft"))
     assert (entry["name"], entry["stage"]) == ("tops", "sft")
     assert "parents" not in entry
+
+
+def test_the_score_without_the_heads_of_problems_stands_beside_the_calibrated_one(recipe, capsys):
+    known = replies(models=("base", "tops"))
+    needs = (pl.col("model") == "tops") & (pl.col("problem_id") == "p00")
+    reason = pl.when(needs).then(pl.lit(HEAD_NEEDED)).otherwise("reason")
+    made = build_report(recipe, known.with_columns(reason=reason), problems(), records())
+    (remark,) = [remark for remark in made["remarks"] if "calibrated" in remark]
+    assert "TOPS is right on 100.0 %" in remark
+    assert "91.7 % without" in remark
+    print_table(made)
+    assert "91.7 %" in capsys.readouterr().out
+    assert "calibrated" not in " ".join(report(recipe)["remarks"])

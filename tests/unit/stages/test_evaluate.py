@@ -1,9 +1,14 @@
 import json
 import shutil
 from pathlib import Path
+from statistics import fmean
 
 import polars as pl
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import PreTrainedTokenizerFast
 
 import z1
 from z1 import engines
@@ -453,3 +458,34 @@ def test_names_of_the_runs_own_models_are_kept_for_them():
     for name in OWN_MODELS:
         with pytest.raises(ValueError, match="is the name of a model of the run"):
             Baseline(name=name, model="m")
+
+
+def test_all_models_tokens_can_be_counted_by_one_tokenizer(
+    budgeted, sums_folder, trained, tmp_path
+):
+    words = Tokenizer(WordLevel({"?": 0}, unk_token="?"))
+    words.pre_tokenizer = Split("=", "isolated")  # so that "1+2=3" is three tokens
+    counting = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="?", eos_token="?")
+    counting.chat_template = "{{ messages[0].content }}"
+    counting.save_pretrained(tmp_path / "words")
+    section = budgeted.evaluate.model_copy(update={"tokenizer": str(tmp_path / "words")})
+    changed = budgeted.model_copy(update={"evaluate": section})
+    inputs = {"problems": sums_folder, "tops": trained["tops"]}
+    run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
+    report = json.loads((tmp_path / "evaluate" / "report.json").read_text())
+
+    def count(text):
+        return 2 * text.count("=") + 1 if text else 0
+
+    for model in report["models"]:
+        kept = scan(tmp_path / "evaluate" / "verdicts" / f"{model['name']}.parquet", EVALUATED)
+        rows = kept.filter(pl.col("temperature") == model["temperature"]).collect()
+        assert model["thinking_tokens"] == pytest.approx(fmean(map(count, rows["text"])))
+        assert model["thinking_tokens"] != pytest.approx(rows["thinking_tokens"].mean())
+    within = scan(
+        tmp_path / "evaluate" / "verdicts" / "budgets" / "tops.parquet", BUDGETED
+    ).collect()
+    for row in report["budgets"]:
+        rows = within.filter(pl.col("method") == row["method"], pl.col("budget") == row["budget"])
+        thought = [r["text"] if r["reasoning"] is None else r["reasoning"] for r in rows.to_dicts()]
+        assert row["thinking_tokens"] == pytest.approx(fmean(map(count, thought)))

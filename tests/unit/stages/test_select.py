@@ -258,3 +258,31 @@ def test_a_problem_without_difficulty_is_counted_under_none(demo: Recipe, tmp_pa
         demo, "shortest", tmp_path / "out", replies=replies, problems=tmp_path / "problems"
     )
     assert record["details"]["mean_tokens_by_difficulty"] == {"none": 3}
+
+
+def test_rounds_of_right_replies_are_counted_by_effort(
+    demo: Recipe, sums_folder: Path, tmp_path: Path
+) -> None:
+    texts = {  # the problem is 13 + 20
+        "low": "13+20=33",
+        "medium": "13+20=32\ncheck\n20+13=33",
+        "high": "13+20=32\ncheck\n20+13=34\nagain\n13+20=33",
+    }
+    rows: list[Row] = [("train-0", effort, 0, 5, "right") for effort in EFFORTS]
+    rows.append(("train-1", "low", 0, 5, "wrong"))  # of right replies alone
+    folder = write_replies(tmp_path / "replies", rows, parts=1)
+    written = scan(folder, VERIFIED).collect()
+    text = pl.col("effort").cast(pl.String).replace_strict(texts)
+    write_part(written.with_columns(text=text), folder / "part-00000.parquet", VERIFIED)
+    section = Selection(rounds=True)
+    recipe = demo.model_copy(update={"select": section})
+    inputs = {"replies": folder, "problems": sums_folder}
+    output = tmp_path / "out"
+    record = run_stage("select", recipe, "select", inputs, output, {"rule": "shortest"})
+    found = {row["effort"]: row for row in record["details"]["rounds"]}
+    assert {effort: row["replies"] for effort, row in found.items()} == dict.fromkeys(EFFORTS, 1)
+    assert [found[effort]["rounds"] for effort in EFFORTS] == [1, 2, 3]
+    assert [found[effort]["wrong_rounds"] for effort in EFFORTS] == [0, 1, 2]
+    assert found["high"]["wrong_share"] == pytest.approx(2 / 3)
+    plain, _ = select(demo, "shortest", tmp_path / "plain", **inputs)
+    assert "rounds" not in plain["details"]

@@ -6,7 +6,7 @@ import pytest
 from z1.errors import InputError
 from z1.models import encode_prompt, load_tokenizer
 from z1.records import EXAMPLE, PROBLEM, write_part
-from z1.stages import run_stage
+from z1.stages import run_stage, sft
 
 
 @pytest.fixture
@@ -103,3 +103,57 @@ def test_the_hint_makes_anew_only_what_was_trained_to_stop(recipe, examples, sum
         }
         changed[section] = len(keys) == 2
     assert changed == {"train.tops": False, "train.tops_stop": True}
+
+
+def test_wrong_rounds_are_read_and_not_learnt(recipe, sums_folder, tmp_path, monkeypatch):
+    problems = pl.read_parquet(sums_folder / "train.parquet")
+    texts, masked = {}, []
+    for name, prompt, answer in problems.select("id", "prompt", "answer").iter_rows():
+        total = int(json.loads(answer))
+        texts[name] = (
+            f"{prompt.replace(' ', '')}={total - 1}\ncheck\n{prompt[5:]}+{prompt[:2]}={total}\n"
+        )
+        masked.append(texts[name].partition("check")[0])
+    texts["train-3"] = texts["train-3"].partition("check\n")[2]  # right at once
+    rows = [
+        {
+            "problem_id": name,
+            "prompt": prompt,
+            "text": texts[name],
+            "thinking_tokens": 8,
+            "effort": None,
+            "source_effort": "high",
+        }
+        for name, prompt in problems.select("id", "prompt").iter_rows()
+    ]
+    write_part(rows, tmp_path / "examples" / "part-0.parquet", EXAMPLE)
+    section = recipe.train.tops.model_copy(update={"mask_wrong_rounds": True})
+    changed = recipe.model_copy(update={"train": recipe.train.model_copy(update={"tops": section})})
+    seen = []
+    train = sft.train_sft
+    monkeypatch.setattr(sft, "train_sft", lambda *given: seen.extend(given[2]) or train(*given))
+    inputs = {"examples": tmp_path / "examples", "problems": sums_folder}
+    record = run_stage("sft", changed, "train.tops", inputs, tmp_path / "out")
+    assert record["details"]["rounds"] == {"masked": 3, "learnt": 4}
+    tokenizer = load_tokenizer("tiny")
+    for name, row, wrong in zip(texts, seen, [*masked[:3], ""], strict=True):
+        learnt = [
+            token
+            for token, label in zip(row["input_ids"], row["labels"], strict=True)
+            if label == token
+        ]
+        assert tokenizer.decode(learnt, skip_special_tokens=True) == texts[name].removeprefix(wrong)
+        assert texts[name] in tokenizer.decode(row["input_ids"])
+    assert (tmp_path / "out" / "config.json").is_file()
+
+
+def test_wrong_rounds_that_no_verifier_can_find_are_not_masked(
+    recipe, examples, sums_folder, tmp_path
+):
+    code = pl.read_parquet(sums_folder / "train.parquet").with_columns(verifier=pl.lit("code"))
+    write_part(code, sums_folder / "train.parquet", PROBLEM)
+    section = recipe.train.tops.model_copy(update={"mask_wrong_rounds": True})
+    changed = recipe.model_copy(update={"train": recipe.train.model_copy(update={"tops": section})})
+    inputs = {"examples": examples, "problems": sums_folder}
+    with pytest.raises(InputError, match="leave out 'mask_wrong_rounds'"):
+        run_stage("sft", changed, "train.tops", inputs, tmp_path / "out")

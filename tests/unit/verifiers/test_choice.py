@@ -238,3 +238,37 @@ def test_the_letter_decides_in_every_style(reference: str, given_: str, style: s
 @given(st.text(max_size=80))
 def test_any_reply_gets_a_verdict(reply: str) -> None:
     assert check("B", reply) != ""
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "答案选C。",
+        "故选C",
+        "Only option C satisfies both conditions.",
+        "A, B and D are all incorrect, so C.",
+        "A: no. B: no. D: no. That leaves C.",
+        "Eliminating A, B, and D leaves C.",
+        "It can't be A, B or D. So C.",
+        "The correct option is not A, B, or D; it is C.",
+        r"<answer>\boxed{C}</answer>",
+        "_C_",
+        "C) All of the above\n\nExplanation: A, B and D are all true.",
+    ],
+)
+def test_a_choice_among_rejected_options_or_in_another_language_is_found(reply: str) -> None:
+    assert check("C", reply) is None
+    assert check("A", reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Let us look at option C",
+        "Which option is right? Is it C?",
+        "不选C,选D。",
+        "Not A or C. So D.",
+    ],
+)
+def test_an_option_that_is_only_looked_at_or_rejected_is_not_chosen(reply: str) -> None:
+    assert check("C", reply)

@@ -98,6 +98,16 @@ HONEST = {
     "numpy": "import numpy\nprint(numpy.array(input().split(), dtype=int).sum())",
     "pickle": "import pickle, dataclasses\n@dataclasses.dataclass\nclass A:\n    x: str\n"
     "print(sum(map(int, pickle.loads(pickle.dumps(A(input()))).x.split())))",
+    "left open": "import os\nout = os.fdopen(os.dup(1), 'w')\n"
+    "out.write(str(sum(map(int, input().split()))))",
+    "own output": "import atexit, io, sys\nsys.stdout = io.StringIO()\n" + PRINTS + "\n"
+    "atexit.register(lambda: sys.__stdout__.write(sys.stdout.getvalue()))",
+    "last words": "class Last:\n    def __del__(self):\n        print(self.total)\n"
+    "last = Last()\nlast.total = sum(map(int, input().split()))",
+    "stack": "import resource\n"
+    "resource.setrlimit(resource.RLIMIT_STACK, [2**28, resource.RLIM_INFINITY])\n" + PRINTS,
+    "python": "import subprocess, sys\na = input().split()\n"
+    "print(subprocess.check_output([sys.executable, '-c', f'print({a[0]} + {a[1]})'], text=True))",
     "caught": "try:\n    while True:\n        " + PRINTS + "\nexcept EOFError:\n    pass",
 }
 
@@ -161,6 +171,38 @@ def test_unittest_files_are_run(sandbox: str) -> None:
     off = judge(UNITTEST, "def add(a, b):\n    return a + b + 1")
     assert off.details is not None
     assert (off.details["test"], off.details["cause"]) == ("TestCases.test_sum", "wrong answer")
+
+
+def test_a_file_of_tests_may_skip_some_and_a_program_may_not(sandbox: str) -> None:
+    assert judge(
+        UNITTEST, "import unittest\ndef add(*_):\n    raise unittest.SkipTest"
+    ).verdict == ("wrong")
+    skips = TESTS.replace(
+        "    def test_refuses", "    @unittest.skip('not now')\n    def test_refuses"
+    )
+    assert judge({"kind": "unittest", "code": skips}, "def add(a, b):\n    return 3").verdict == (
+        "right"
+    )
+
+
+def test_tests_are_those_of_unittest_cases_and_of_what_is_derived_from_them(sandbox: str) -> None:
+    code = (
+        "import unittest\nclass Fake(dict):\n    def test_it(self):\n        return 3\n"
+        "class Base(unittest.TestCase):\n    x = 1\n"
+        "class T(Base):\n    def test_sum(self):\n"
+        "        self.assertEqual(add(self.x, 2), Fake().test_it())\n"
+    )
+    assert judge({"kind": "unittest", "code": code}, ADDS).verdict == "right"
+    found = judge({"kind": "unittest", "code": code}, "def add(a, b):\n    return 0")
+    assert (found.details or {})["test"] == "T.test_sum"
+
+
+def test_an_entry_point_may_name_its_class(sandbox: str) -> None:
+    tests = [{"args": [1, 2], "expected": 3}]
+    method = "    def add(self, a, b):\n        return a + b\n"
+    for entry_point, owner in (("Solution().add", "Solution"), ("Sums.add", "Sums")):
+        answer = {"kind": "call", "entry_point": entry_point, "tests": tests}
+        assert judge(answer, f"class {owner}:\n{method}").verdict == "right"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ from z1.verifiers.sandbox.judged import _encode
         ("", "0", False),
         ("0", "", False),
         ("a\n\nb", "a\nb", False),
+        ("0.50", ".5", True),
+        ("007", "7", False),
+        ("101", "0101", False),
     ],
 )
 def test_printed_output_is_compared_line_by_line(expected: str, given: str, same: bool) -> None:
@@ -67,6 +70,12 @@ def test_printed_output_is_compared_line_by_line(expected: str, given: str, same
         ("", [], False),
         ("héllo", "héllo", True),
         (float("inf"), float("inf"), True),
+        (float("inf"), 10**400, False),
+        (0, float("nan"), False),
+        (3, 3.0000000000000004, True),
+        (2_000_000, 2_000_001.0, False),
+        (10**18 - 1, 1e18, False),
+        (1_000_000_007.0, 1_000_000_006, False),
     ],
 )
 def test_a_returned_value_is_compared_as_python_would(

@@ -1,7 +1,8 @@
 """BigCodeBench-Hard Instruct (arXiv 2406.15877): 148 tasks in words, checked by unit tests.
 
-The prompt names the imports and the head of the function. Its authors' "calibrated" score puts them
-before a program that lacks them; here a program stands as it was written.
+The prompt names the imports and constants, and the head of the function. The "calibrated" score,
+which its authors' leaderboard and most papers give, puts them before every program, for models
+leave them out. It is the score here; the report says beside it how many programs are right alone.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,10 @@ PROMPT = "{question}\n\nReason step by step, then give the whole program in one 
 
 
 def read(row: Mapping[str, Any], seed: int) -> Question:
-    """Read ``instruct_prompt``, the unit tests ``test`` and ``task_id``."""
+    """Read ``instruct_prompt``, ``code_prompt``, the unit tests ``test`` and ``task_id``."""
     prompt, tests = (str(row[column] or "").strip() for column in ("instruct_prompt", "test"))
     if not prompt or not tests:
         raise ValueError("instruct_prompt or test is empty")
-    return Question(prompt, {"kind": "unittest", "code": tests}, "code", str(row["task_id"]))
+    head = f"{str(row['code_prompt'] or '').rstrip()}\n    pass\n"
+    answer = {"kind": "unittest", "code": tests, "head": head}
+    return Question(prompt, answer, "code", str(row["task_id"]))

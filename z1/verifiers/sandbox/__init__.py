@@ -213,7 +213,7 @@ def _read(answer: dict[str, Any], limits: Limits) -> Outcome:
     for line in answer["reports"].splitlines():
         try:
             reports.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # of a report that was cut off, or that the program wrote
     reports = [report for report in reports if isinstance(report, dict)]
     if not (reports and reports[0].get("ready")) and not answer["stopped"]:
@@ -230,7 +230,8 @@ def _read(answer: dict[str, Any], limits: Limits) -> Outcome:
             "memory": f"it needed more than {limits.memory_mb} MB",
             "output": "it wrote more than it may",
         }[answer["stopped"]]
-    elif answer["signal"] in (24, 9) and answer["cpu"] > limits.seconds - 0.5:
+    elif answer["signal"] in (24, 9) and answer["cpu"] > limits.seconds / 2:
+        # Half, since the kernel counts by another clock for the limit than it reports.
         cause, message = "time", f"it computed for longer than {limits.seconds:g} s"
     elif answer["signal"]:
         cause, message = "exception", f"it was ended by signal {answer['signal']}"

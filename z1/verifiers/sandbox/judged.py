@@ -38,6 +38,7 @@ def run(
     report({"ready": True})
     sys.stdin, sys.stdout = _text(0, "r"), _text(1, "w")
     sys.stderr = _text(2, "w")
+    printed = sys.stdout
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
     sys.setrecursionlimit(_DEEPEST)
     sys.argv = ["program.py"]
@@ -62,6 +63,9 @@ def run(
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
         sys.stdout.flush()
+        if request["kind"] == "stdin":
+            sys.modules["__main__"].__dict__.clear()  # closes what the program has left open
+        printed.flush()
     except BaseException:
         pass
     os._exit(failed)

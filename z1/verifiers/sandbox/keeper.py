@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -94,6 +95,8 @@ class _Keeper:
             LANG="C.UTF-8",
             OPENBLAS_NUM_THREADS="1",  # each thread of it would reserve memory by the core
         )
+        if not os.access(sys.executable, os.X_OK):  # in root's home folder; programs start it
+            sys.executable = shutil.which("python3") or sys.executable
         tempfile.tempdir = None
         self._own_bytes = tidy.resident("self")
         gc.collect()
@@ -176,12 +179,17 @@ class _Keeper:
             (resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS),
             (resource.RLIMIT_FSIZE, request["file_bytes"]),
             (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_STACK, min(_STACK_BYTES, memory // 2)),
             (resource.RLIMIT_AS, memory),
         ):
             hard = resource.getrlimit(limit)[1]
             value = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(limit, (value, value))
+        # Programs ask for more of it by habit, and the limit on memory counts it.
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        stack = min(
+            [_STACK_BYTES, memory // 2, *([hard] if hard != resource.RLIM_INFINITY else [])]
+        )
+        resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
         seconds = max(1, round(request["seconds"] + 0.49))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         signal.set_wakeup_fd(-1)

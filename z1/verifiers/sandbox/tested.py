@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import gc
 import linecache
 import sys
 import types
@@ -27,7 +28,8 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
 
     A program could reach into its own tests. It is kept from the simple ways: what it changes
     in unittest is put back before they run and refused if it is changed when they have run; each
-    run ends with tests that must fail, and do not where asserting was made void; the outcome
+    run ends with tests that must fail, and do not where asserting was made void; objects that are
+    equal to everything are refused; the outcome
     carries a token that the program was never given and counts every test by name. A program that
     searches its own process for all this still finds it.
     """
@@ -37,6 +39,7 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
     token = request["token"]
     del request["token"]
     outcome: dict[str, str] = {}
+    _close_ways_out(request["code"])
     changed = _guard([m for n, m in sys.modules.items() if n.partition(".")[0] == "unittest"])
 
     class Result(unittest.TestResult):
@@ -56,7 +59,8 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
             self._note(test, "failure", err)
 
         def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
-            self._note(test, "ok")
+            # A program that raises SkipTest has not passed; a file that skips says so.
+            self._note(test, "ok" if "skip" in tests.casefold() else "error SkipTest")
 
         def addExpectedFailure(self, test: Any, err: Any) -> None:  # noqa: N802
             self._note(test, "ok")
@@ -110,10 +114,29 @@ def run_tests(request: dict[str, Any], report: Report) -> None:
     ran = dict(outcome)
     outcome.clear()
     canaries.run(Result())
-    tampered = changed(put_back=True) or (
-        "assertions" if len(outcome) != 5 or "ok" in outcome.values() else None
-    )
+    tampered = changed(put_back=True) or _equal_to_everything()
+    if len(outcome) != 5 or "ok" in outcome.values():
+        tampered = "assertions"
     report({"token": token, "tests": ran, "count": count, "tampered": tampered})
+
+
+def _close_ways_out(tests: str) -> None:
+    """Take from unittest what lets a test end early as passed, unless the tests use it."""
+    import unittest.case
+    import unittest.mock
+
+    call = unittest.TestCase._callTestMethod  # type: ignore[attr-defined]
+    stop = unittest.case._ShouldStop  # type: ignore[attr-defined]
+
+    def call_whole(self: unittest.TestCase, method: Callable[[], None]) -> None:
+        try:
+            call(self, method)
+        except stop as error:
+            raise RuntimeError("the test was stopped") from error
+
+    unittest.TestCase._callTestMethod = call_whole  # type: ignore
+    if "ANY" not in tests:
+        unittest.mock._ANY.__eq__ = object.__eq__  # type: ignore
 
 
 def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
@@ -156,6 +179,21 @@ def _guard(modules: list[types.ModuleType]) -> Callable[..., str | None]:
         return found
 
     return changed
+
+
+def _equal_to_everything() -> str | None:
+    """Return a class of the program's whose objects claim to be equal to whatever there is."""
+    kinds: list[Any] = [item for item in gc.get_objects() if isinstance(item, type)]
+    for kind in kinds:
+        code = getattr(vars(kind).get("__eq__"), "__code__", None)
+        if code is None or code.co_filename != "program.py":
+            continue
+        try:
+            if kind.__eq__(kind.__new__(kind), object()) is True:
+                return f"{kind.__name__} is equal to everything"
+        except Exception:  # of an object that was not initialised, or that looks at the other
+            continue
+    return None
 
 
 def _runs(item: Any) -> bool:
