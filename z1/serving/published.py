@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from z1.errors import InputError
 
-RECORD = "published.json"
+RECORD = "versions.json"
 _VERSION = re.compile(r"v[0-9]+")
 
 
@@ -32,20 +32,22 @@ def make_published(name: str, version: str, address: str, size: int | None = Non
     return Published(name, version, address, size)
 
 
-def read_published(folder: Path) -> Published:
-    """Read the record in a publish stage's output.
+def read_published(folder: Path, step: str) -> Published:
+    """Return the model of a step from the publish stage's output.
 
-    Raises InputError if there is none, as where no registry is given.
+    That has the version, the address and, where it is known, the size of what each step made.
+    Raises InputError if the step's model was not published.
     """
     path = folder / RECORD
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return make_published(
-            content["name"], content["version"], content["address"], content.get("bytes")
-        )
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{folder}: no model was published here; only a published one can be deployed"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a record of a published model: {error!r}") from error
+        versions = json.loads(path.read_text(encoding="utf-8"))["versions"]
+        if step not in versions:
+            raise InputError(
+                f"{path}: no model of the step {step!r} was published; only a published one can be "
+                "deployed"
+            )
+        outcome = versions[step]
+        name, _, version = outcome["version"].rpartition("@")
+        return make_published(name, version, outcome["content"], outcome.get("size"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not the output of the publish stage: {error!r}") from error

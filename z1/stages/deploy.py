@@ -13,7 +13,7 @@ from z1.serving.published import read_published
 from z1.serving.rollout import deploy
 from z1.stages import Metrics, Work
 
-USES = ()
+USES = ("method",)
 RECORD = "deployment.json"
 
 
@@ -24,7 +24,8 @@ def run(work: Work) -> Metrics:
     is not as it has to be.
     """
     section: Deployment = work.section
-    published = read_published(work.inputs["published"])
+    # The step that makes a method's model has the method's name.
+    published = read_published(work.inputs["published"], work.recipe.method)
     cluster = Cluster(connect(), section.namespace)
     done = deploy(cluster, published, section, work.recipe.window, print)
     record = done._asdict() | {"answers": [answer._asdict() for answer in done.answers]}

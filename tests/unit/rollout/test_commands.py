@@ -124,13 +124,17 @@ def test_the_stage_deploys_what_was_published(world, recipe, kubeconfig, tmp_pat
     recipe.write_text(yaml.safe_dump(content))
     published = tmp_path / "published"
     published.mkdir()
-    record = {"name": "tops", "version": "v1", "address": "s3://models/tops/1"}
-    (published / "published.json").write_text(json.dumps(record))
+
+    def publish(version, address):
+        outcome = {"version": f"tops@{version}", "content": address, "new": True}
+        text = json.dumps({"registry": "r", "versions": {"tops": outcome}})
+        (published / "versions.json").write_text(text)
 
     def deploy(output):
         inputs = {"published": published}
         return run_stage("deploy", load_recipe(recipe), "deploy", inputs, tmp_path / output)
 
+    publish("v1", "s3://models/tops/1")
     done = deploy("deploy")
     assert (done["kept"], done["unit"]) == (1, "versions")
     written = json.loads((tmp_path / "deploy" / "deployment.json").read_text())
@@ -138,8 +142,7 @@ def test_the_stage_deploys_what_was_published(world, recipe, kubeconfig, tmp_pat
     assert [answer["effort"] for answer in written["answers"]] == ["low", "medium", "high"]
     assert not deploy("again")["details"]["changed"]
     world.kserve.script["v2"] = "crash"
-    record |= {"version": "v2", "address": "s3://models/tops/2"}
-    (published / "published.json").write_text(json.dumps(record))
+    publish("v2", "s3://models/tops/2")
     with pytest.raises(RolloutError, match="v1 is put back and serves"):
         deploy("worse")
     assert not (tmp_path / "worse").exists()

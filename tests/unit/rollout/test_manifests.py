@@ -1,5 +1,6 @@
 """What is applied fits the published definitions, and the pods are as restricted as they can be."""
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -228,11 +229,19 @@ def test_what_is_no_published_model_is_refused(version, address):
 
 
 def test_a_published_model_is_read_from_its_folder(tmp_path):
-    with pytest.raises(InputError, match="no model was published here"):
-        read_published(tmp_path)
-    record = tmp_path / "published.json"
-    record.write_text('{"name": "tops", "version": "v3", "address": "s3://b/k", "bytes": 7}')
-    assert read_published(tmp_path) == ("tops", "v3", "s3://b/k", 7)
-    record.write_text('{"name": "tops"}')
-    with pytest.raises(InputError, match="not a record of a published model"):
-        read_published(tmp_path)
+    def write(**versions):
+        (tmp_path / "versions.json").write_text(json.dumps({"registry": "r", "versions": versions}))
+
+    with pytest.raises(InputError, match="not the output of the publish stage"):
+        read_published(tmp_path, "tops")
+    write()
+    with pytest.raises(InputError, match="no model of the step 'tops' was published"):
+        read_published(tmp_path, "tops")
+    outcome = {"version": "z1-demo@v3", "content": "s3://b/k", "new": True}
+    write(tops=outcome)
+    assert read_published(tmp_path, "tops") == ("z1-demo", "v3", "s3://b/k", None)
+    write(tops=outcome | {"size": 7})
+    assert read_published(tmp_path, "tops").bytes == 7
+    write(tops={"version": "z1-demo@v3"})
+    with pytest.raises(InputError, match="not the output of the publish stage"):
+        read_published(tmp_path, "tops")
