@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from z1.errors import InputError, RunError
-from z1.versioning.commands import COMMANDS
+from z1.serving import commands as serving_commands
+from z1.versioning import commands as versioning_commands
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -122,9 +123,9 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate or publish. Inputs are
-    folders that other stages wrote. An output that is there already, made of the same inputs, is
-    not made again.
+    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate, publish or deploy.
+    Inputs are folders that other stages wrote. An output that is there already, made of the same
+    inputs, is not made again.
 
     \b
     Inputs and options of each stage:
@@ -137,6 +138,7 @@ def stage(
       dpo        pairs, model
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1
       publish    evaluate, and by their names all steps that the model came from
+      deploy     published
 
     \b
     Example:
@@ -505,7 +507,7 @@ def tiny_base(folder: Path) -> None:
     click.echo(f"{folder}: the tiny base model")
 
 
-for _command in COMMANDS:
+for _command in (*versioning_commands.COMMANDS, *serving_commands.COMMANDS):
     main.add_command(_command)
 
 

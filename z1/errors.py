@@ -13,3 +13,7 @@ class RunError(Exception):
 
     The command line prints the message alone and exits with code 1.
     """
+
+
+class RolloutError(RunError):
+    """A version could not be served; the message says why, and what is served now."""

@@ -32,6 +32,8 @@ COMMANDS = [
     ["submit"],
     ["schedule"],
     ["tiny-base"],
+    ["deploy"],
+    ["rollback"],
 ]
 
 
@@ -57,6 +59,7 @@ def own_problems(tmp_path: Path, demo: Recipe) -> Path:
 
 def test_help_imports_nothing_heavy():
     heavy = ["torch", "transformers", "trl", "kfp", "polars", "datasets", "matplotlib", "pydantic"]
+    heavy += ["kubernetes", "openai"]
     code = (
         "import sys; from z1.cli import main; main(['--help'], standalone_mode=False);"
         f"print([name for name in {heavy} if name in sys.modules])"

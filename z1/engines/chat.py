@@ -28,6 +28,7 @@ class ChatEngine(StreamingEngine):
         self.efforts = efforts
         self.server = Server(endpoint, model)
         if window is not None and not self.server.keeps(window):
+            self.server.close()
             raise InputError(
                 f"endpoint {self.server.url}: thinking budgets over the chat API need `z1 serve` "
                 f"with the recipe's hint {window.hint!r}, and no delimiter; with `api: completions`"

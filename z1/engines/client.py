@@ -33,6 +33,11 @@ class Server:
             base_url=self.url, api_key=key, max_retries=RETRIES, timeout=_TIMEOUT
         )
 
+    def close(self) -> None:
+        """Close the connections, and the loop that they belong to."""
+        self.loop.run_until_complete(self.client.close())
+        self.loop.close()
+
     async def wait(self, call: Awaitable[_Answer]) -> _Answer:
         """Return what a call answers. Raises InputError if it fails for good."""
         try:

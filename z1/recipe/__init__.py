@@ -4,6 +4,13 @@ A section is one part of the file. Unknown keys are refused, so that a misspelt 
 and never silently a default.
 """
 
+from z1.recipe.deployment import (
+    Deployment,
+    EffortBudgets,
+    ServingPool,
+    SmokeProblem,
+    Toleration,
+)
 from z1.recipe.evaluation import OWN_MODELS, Baseline, Evaluation, Judge
 from z1.recipe.problems import (
     AnySource,
@@ -42,7 +49,9 @@ __all__ = [
     "Baseline",
     "BenchmarkSource",
     "Decontamination",
+    "Deployment",
     "DpoTraining",
+    "EffortBudgets",
     "EffortPrompts",
     "Endpoint",
     "Engine",
@@ -61,13 +70,16 @@ __all__ = [
     "Sampling",
     "Section",
     "Selection",
+    "ServingPool",
     "SftTraining",
+    "SmokeProblem",
     "Source",
     "Splits",
     "Stop",
     "Tags",
     "Teacher",
     "ThinkingWindow",
+    "Toleration",
     "Training",
     "Trainings",
     "Verify",

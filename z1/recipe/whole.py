@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from z1.recipe.deployment import Deployment
 from z1.recipe.evaluation import Evaluation
 from z1.recipe.problems import Problems
 from z1.recipe.publishing import Publish
@@ -66,6 +67,7 @@ class Recipe(Section):
     train: Trainings
     evaluate: Evaluation
     publish: Publish = Publish()
+    deploy: Deployment = Deployment()
 
     @model_validator(mode="after")
     def _is_of_its_method(self) -> "Recipe":

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from z1.errors import InputError
 from z1.recipe import (
+    Deployment,
     DpoTraining,
     Evaluation,
     Filter,
@@ -50,6 +51,7 @@ STAGES = {
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
     "publish": Needs((Publish,), (), None),
+    "deploy": Needs((Deployment,), ("published",)),
 }
 
 

@@ -31,6 +31,7 @@ NEEDED["z1-deploy"] = {
     "serving.kserve.io/servingruntimes": "create delete get list patch",
     "policy/poddisruptionbudgets": "create delete get patch",
     "apps/deployments": "get",
+    "configmaps": "create delete get patch",
     "services": "get",
 }
 

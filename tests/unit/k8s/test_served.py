@@ -4,15 +4,12 @@ from typing import Any
 
 import pytest
 
-from z1.recipe import ThinkingWindow
-
-manifests = pytest.importorskip("z1.serving.manifests")
+from z1.recipe import Deployment, ThinkingWindow
+from z1.serving import manifests
 
 
 @pytest.fixture(scope="module")
 def section() -> Any:
-    from z1.recipe import Deployment
-
     return Deployment()
 
 
