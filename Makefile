@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm
+DOCKER ?= docker
+DEVICE ?= cuda
 
-.PHONY: run test lint format s3 vllm-env clean
+.PHONY: run test test-containers lint format images s3 vllm-env clean
 
 run: .venv/.ready
 	$(BIN)/z1 run demo
@@ -13,6 +15,20 @@ run: .venv/.ready
 test: lint
 	-$(MAKE) vllm-env
 	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+# DEVICE=cpu makes images for machines without GPU. The wheels of its torch are looked for in
+# components/images/wheels, if the package index has none.
+images:
+	for image in cpu train vllm; do \
+		DOCKER_BUILDKIT=1 $(DOCKER) build --file components/images/Dockerfile --target $$image \
+			--build-arg DEVICE=$(DEVICE) --tag z1-$$image . || exit 1; \
+	done
+
+# The images under a cluster's restrictions, where a Docker daemon runs.
+test-containers: .venv/.ready
+	DOCKER=$(DOCKER) tests/containers/make-base.sh
+	$(MAKE) images DEVICE=cpu
+	Z1_TEST_CONTAINERS=1 PIP=$(BIN)/pip $(BIN)/pytest tests/containers
 
 lint: .venv/.ready
 	$(BIN)/ruff check
