@@ -201,7 +201,7 @@ def test_a_changed_training_runs_again_from_there_on_and_is_compared(clone, repr
     assert "tops" in changed
     assert changed <= {"random", "tops", "iter-sft", "iter-dpo"}
 
-    difference = clone.json("dvc", "metrics", "diff")["diff"]
+    difference = clone.json("dvc", "metrics", "diff")
     assert {Path(path).stem for path in difference} == changed
     [rate] = clone.json("dvc", "params", "diff")["recipes/demo.yaml"].values()
     assert rate["new"] == 0.01
