@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from z1 import progress
+from z1.environment import environment
 from z1.errors import InputError, RunError
 from z1.recipe import load_recipe, write_recipe
 from z1.records import write_bytes
@@ -88,11 +89,13 @@ def run_pipeline(pipeline: Any, recipe: str, folder: Path, log: TextIO, console:
 
     with (
         _scratch(folder) as scratch,
-        _environment(
-            Z1_PROGRESS=progress.LINES,
-            PYTHONUNBUFFERED="1",
-            PYTHONSAFEPATH="1",  # a file in the current folder must not stand in for a library
-            TMPDIR=scratch,  # kfp leaves a folder there for each step
+        environment(
+            {
+                "Z1_PROGRESS": progress.LINES,
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONSAFEPATH": "1",  # a file in this folder must not stand in for a library
+                "TMPDIR": scratch,  # kfp leaves a folder there for each step
+            }
         ),
         _shell_safe_python(),
         warnings.catch_warnings(),
@@ -296,21 +299,6 @@ def _scratch(folder: Path) -> Iterator[str]:
             yield scratch
         finally:
             link.unlink(missing_ok=True)
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -13,7 +13,7 @@ PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 
 def requirements(names: list[str]) -> list[str]:
     """Return the requirements of extras, and of those that they name themselves."""
-    found = []
+    found: list[str] = []
     for name in names:
         for line in PROJECT["optional-dependencies"][name]:
             own = re.fullmatch(r"z1\[(.+)\]", line)

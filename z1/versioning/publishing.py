@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from z1.environment import environment
 from z1.errors import InputError
 from z1.versioning import s3
 from z1.versioning.manifest import Manifest, describe
-from z1.versioning.registry import Registry, Storage, open_registry, using
+from z1.versioning.registry import Registry, Storage, open_registry
 from z1.versioning.versions import (
     METRICS,
     RECORD,
@@ -64,7 +65,10 @@ def publish(url: str, artifacts: Sequence[Artifact], recipe: str, text: str) -> 
     """
     with open_registry(url) as registry:
         storage = registry.find_storage()
-        with using(storage), tempfile.TemporaryDirectory(prefix="z1-dvc-") as scratch:
+        with (
+            environment(storage.environment),
+            tempfile.TemporaryDirectory(prefix="z1-dvc-") as scratch,
+        ):
             contents = {each.name: store(each.folder, storage) for each in artifacts}
             publication = _Publication(registry, storage, contents, recipe, text, Path(scratch))
             registry.push(lambda: publication.write(artifacts))

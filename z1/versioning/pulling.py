@@ -4,12 +4,13 @@ import os
 import shutil
 from pathlib import Path
 
+from z1.environment import environment
 from z1.errors import InputError
 from z1.records import write_bytes
 from z1.versioning import s3
 from z1.versioning.manifest import describe
 from z1.versioning.publishing import content_of
-from z1.versioning.registry import Registry, using
+from z1.versioning.registry import Registry
 from z1.versioning.versions import STAGE_RECORD, Version
 
 
@@ -31,7 +32,7 @@ def pull(registry: Registry, version: Version, target: Path) -> None:
         raise InputError(f"{target}: is there already and is not {version}; remove or rename it")
     coming = target.with_name(f".{target.name}.{published.digest[:12]}")
     (coming / STAGE_RECORD).unlink(missing_ok=True)  # of a pull that was cut off at the very end
-    with using(registry.find_storage()):
+    with environment(registry.find_storage().environment):
         if s3.download(published.content, coming).digest != published.digest:
             shutil.rmtree(coming)
             raise InputError(f"{published.content}: is not what was published as {version}")

@@ -4,7 +4,6 @@ Whatever is read or changed is read or changed in a temporary clone. A change is
 branch and its tags, all or nothing.
 """
 
-import os
 import random
 import tempfile
 import time
@@ -157,18 +156,3 @@ def open_registry(url: str) -> Iterator[Registry]:
         raise InputError("a registry needs DVC and GTO: pip install 'z1[registry]'") from error
     with tempfile.TemporaryDirectory(prefix="z1-registry-") as folder:
         yield Registry(url, Path(folder) / "clone")
-
-
-@contextmanager
-def using(storage: Storage) -> Iterator[None]:
-    """Let boto3 reach the storage's server as its DVC remote says, for a while."""
-    before = {name: os.environ.get(name) for name in storage.environment}
-    os.environ.update(storage.environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
