@@ -10,8 +10,9 @@ from pathlib import Path
 import gto.api
 import pytest
 
+from z1.environment import environment
 from z1.errors import InputError
-from z1.versioning.registry import Registry, Storage, open_registry, using
+from z1.versioning.registry import Registry, Storage, open_registry
 from z1.versioning.versions import find_version, list_versions, next_number
 
 
@@ -132,7 +133,7 @@ def test_what_a_dvc_remote_says_of_its_server_counts_for_a_while(monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
     said = {"AWS_PROFILE": "theirs", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1"}
-    with using(Storage("storage", "s3://bucket", said)):
+    with environment(Storage("storage", "s3://bucket", said).environment):
         assert said.items() <= os.environ.items()
     assert os.environ["AWS_PROFILE"] == "mine"
     assert "AWS_ENDPOINT_URL_S3" not in os.environ
