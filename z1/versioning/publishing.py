@@ -147,9 +147,12 @@ class _Publication:
             self.outcomes[artifact.name] = Outcome(version, content, new=f"{version}.0.0" in tags)
         if tags:
             self._list(artifacts)
-            self._registry.git("add", "--all")
+            # Whatever a registry, or its user, tells Git to ignore; and where only a version's tag
+            # was gone there is nothing to add.
+            self._registry.git("add", "--all", "--force")
             what = ", ".join(tag.removesuffix(".0.0") for tag in reversed(tags))
-            self._registry.git("commit", "--quiet", "--message", f"Publish {what}")
+            message = f"Publish {what}"
+            self._registry.git("commit", "--quiet", "--allow-empty", "--message", message)
         for tag, message in tags.items():
             self._registry.tag(tag, "HEAD", message)
         return list(tags)

@@ -21,6 +21,8 @@ def pull(registry: Registry, version: Version, target: Path) -> None:
     fetched again. Raises InputError if something else is at the target, or the content is gone or
     damaged.
     """
+    if not target.name.strip("."):  # "." and ".." have no name of their own
+        target = target.resolve()
     published = version.published
     if published is None:
         raise InputError(f"{version}: was not published by z1; `dvc get` may bring it")

@@ -346,6 +346,29 @@ def test_a_server_that_is_gone_leaves_nothing_published(
     assert "mine@v1" in publish(recipe, other, url, tmp_path, model="tag")["details"]["new"]
 
 
+def test_what_a_registry_ignores_is_published_all_the_same(recipe, run, url, tmp_path):
+    git(tmp_path, "clone", "--quiet", str(url), "clone")
+    (tmp_path / "clone" / ".gitignore").write_text("*.json\n*.yaml\nmine\n")
+    git(tmp_path / "clone", "add", "--all")
+    git(tmp_path / "clone", "commit", "--quiet", "--message", "Ignore much")
+    git(tmp_path / "clone", "push", "--quiet")
+    publish(recipe, run, url, tmp_path)
+    assert {f"mine/{step}@v1" for step in ANCESTORS} <= set(lineage(url, "mine@v1"))
+
+
+def test_a_version_whose_tag_is_gone_is_published_again(recipe, run, filled, tmp_path):
+    git(filled, "tag", "--delete", "mine@v1.0.0")
+    publish(recipe, run, filled, tmp_path)
+    assert "mine@v1" in lineage(filled, "mine@v1")
+
+
+def test_a_pull_into_the_current_folder(run, published, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = z1(published, "pull", "mine@v1", ".")
+    assert done.exit_code == 0, done.output
+    assert not differences(run / "tops", tmp_path)
+
+
 def test_without_a_registry_nothing_is_published(recipe, run, tmp_path):
     record = publish(recipe, run, None, tmp_path)
     assert (record["kept"], record["unit"]) == (0, "versions")
