@@ -50,6 +50,7 @@ def serve(pod, tmp_path_factory) -> Callable[[], Any]:
         assert mounts == {"/data", "/tmp"}
         root = ["bwrap", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
         root += ["--tmpfs", "/tmp", "--bind", str(data), "/mnt", "--die-with-parent"]
+        root += ["--ro-bind", sys.prefix, sys.prefix]  # where weed is, even if that is below /tmp
         root += ["--unshare-user", "--uid", str(user), "--gid", str(user), "--chdir", "/"]
         command = [weed, *(ours.get(argument, argument) for argument in container["args"])]
         # There is no /data here and none can be made.
