@@ -1,5 +1,12 @@
 """The errors that people are meant to read."""
 
+import re
+
+_SECRETS = (
+    (re.compile(r"(https?://)[^/\s]*@", re.IGNORECASE), r"\1"),  # a user's name may be a token
+    (re.compile(r"(\w[\w+.-]*://[^/\s:@]*):[^/\s]*@"), r"\1@"),
+)
+
 
 class InputError(Exception):
     """Something given to z1 is wrong; the message says where it is and what to do about it.
@@ -17,3 +24,10 @@ class RunError(Exception):
 
 class RolloutError(RunError):
     """A version could not be served; the message says why, and what is served now."""
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text without the user names and passwords in its URLs; SSH's user is no secret."""
+    for pattern, rest in _SECRETS:
+        text = pattern.sub(rest, text)
+    return text

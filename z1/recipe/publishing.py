@@ -1,10 +1,10 @@
 """The section that says where a run's model is published."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from z1.errors import hide_secrets
 from z1.recipe.section import Section
 
 PublishedModel = Literal[
@@ -26,7 +26,7 @@ class Publish(Section):
     @field_validator("registry")
     @classmethod
     def _keeps_no_secret(cls, registry: str | None) -> str | None:
-        if registry and re.match(r"https?://[^/]*@", registry):
+        if registry and hide_secrets(registry) != registry:
             raise ValueError(
                 "holds a user name or password, which would be published with the recipe; leave "
                 "them to Git's credential helpers"

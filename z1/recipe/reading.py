@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from z1.errors import InputError
+from z1.errors import InputError, hide_secrets
 from z1.recipe.section import resolve_paths
 from z1.recipe.whole import Recipe
 
@@ -131,4 +131,5 @@ def _explain(detail: Any) -> str:
     if detail["type"] == "missing_path":
         return f"{key}: {message}"
     given = detail["input"]
-    return f"{key}: {message}" + ("" if isinstance(given, dict) else f" (it is {given!r})")
+    shown = "" if isinstance(given, dict) else f" (it is {hide_secrets(repr(given))})"
+    return f"{key}: {message}{shown}"

@@ -122,7 +122,8 @@ class Connection:
             )
             self._client.meta.events.register_last("before-call.s3", _send_small_at_once)
         except (BotoCoreError, ValueError) as error:
-            raise InputError(f"S3: {error} Correct the AWS environment or profile") from error
+            said = str(error).removesuffix(".")
+            raise InputError(f"S3: {said}. Correct the AWS environment or profile") from error
         self._server = str(self._client.meta.endpoint_url)
         self._told = threading.Event()  # that it is gone
 

@@ -7,11 +7,15 @@ import os
 import subprocess
 from pathlib import Path
 
-from z1.errors import InputError
+from z1.errors import InputError, hide_secrets
 
 _NAME, _EMAIL = "z1", "z1@localhost"
 """Who commits where the user's Git names nobody."""
 _CAUSES = {
+    "has files checked out on the branch that is pushed to; use a bare repository, which "
+    "`git clone --bare` makes of it": ("refusing to update checked out branch",),
+    "belongs to somebody else; if you trust it say "
+    "`git config --global --add safe.directory FOLDER`": ("dubious ownership",),
     "refuses access; check the credentials that your Git has for it": (
         "authentication failed",
         "could not read username",
@@ -37,6 +41,8 @@ _CAUSES = {
         "network is unreachable",
     ),
 }
+
+_TELLING = ("fatal:", "error:", " ! ", "remote:", "ssh:")  # how lines that say most begin
 
 
 class GitError(InputError):
@@ -74,23 +80,27 @@ def git(folder: Path, *arguments: str, given: str = "", date: int | None = None)
         raise InputError("git is not installed") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        raise GitError(said or f"git {arguments[0]} failed")
+        raise GitError(hide_secrets(said) or f"git {arguments[0]} failed")
     return done.stdout
 
 
 def clone(url: str, folder: Path) -> None:
     """Clone a repository. Raises InputError that says why it cannot be had."""
-    local = str(Path(url).resolve()) if Path(url).exists() else url
+    there = os.path.exists(url)
     try:
-        git(folder.parent, "clone", "--quiet", "--", local, str(folder))
+        git(folder.parent, "clone", "--quiet", "--", os.path.abspath(url) if there else url, str(folder))
     except GitError as error:
+        if there and "does not exist" in str(error):  # as Git calls what is no repository
+            raise InputError(
+                f"registry {url}: is no Git repository; `git init --bare` makes an empty folder one"
+            ) from error
         raise InputError(explain(url, error)) from error
     branches = git(folder, "for-each-ref", "--format=%(refname:short)", "refs/remotes/origin")
     if branches and not _has_head(folder):
         names = [name.removeprefix("origin/") for name in branches.decode().split()]
         if len(names) > 1:
             raise InputError(
-                f"registry {url}: its HEAD names none of its branches, {', '.join(names)}; "
+                f"registry {hide_secrets(url)}: its HEAD names none of its branches, {', '.join(names)}; "
                 "set it there with `git symbolic-ref HEAD refs/heads/BRANCH`"
             )
         git(folder, "checkout", "--quiet", names[0])
@@ -119,15 +129,16 @@ def _who(folder: Path) -> bool:
 
 def explain(url: str, error: GitError) -> str:
     """Return what is wrong with a repository, for people."""
-    said = str(error).lower()
+    said, shown = str(error).lower(), hide_secrets(url)
     for cause, signs in _CAUSES.items():
         if any(sign in said for sign in signs):
-            return f"registry {url}: {cause} ({_last_line(error)})"
-    return f"registry {url}: {_last_line(error)}"
+            return f"registry {shown}: {cause} ({telling_line(error)})"
+    return f"registry {shown}: {telling_line(error)}"
 
 
-def _last_line(error: GitError) -> str:
+def telling_line(error: GitError) -> str:
     """Return the line of Git's that says most."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", " ! ", "remote:"))]
-    return " ".join((telling or lines or ["git failed"])[0].split())
+    telling = [line for line in lines if line.startswith(_TELLING)]
+    line = " ".join((telling or lines or ["git failed"])[0].split())
+    return line.removeprefix("error: ").removeprefix("fatal: ")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from z1.errors import InputError
-from z1.versioning.versions import Version, find_version
+from z1.versioning.versions import Ancestor, Version
 
 
 def list_ancestors(versions: Sequence[Version], version: Version) -> list[Version]:
@@ -12,24 +12,30 @@ def list_ancestors(versions: Sequence[Version], version: Version) -> list[Versio
 
     Raises InputError if z1 did not publish the version, or one of its ancestors is gone.
     """
+    known = {str(each): each for each in versions}
     found: dict[str, Version] = {}
 
     def add(each: Version) -> None:
         if str(each) in found:
             return
         for parent in parents_of(each):
-            add(find_version(versions, parent))
+            if parent.version not in known:
+                raise InputError(
+                    f"{each}: was made from {parent.version}, which the registry no longer has; "
+                    f"push its tag again. Its content was at {parent.content}"
+                )
+            add(known[parent.version])
         found[str(each)] = each
 
     add(version)
     return list(reversed(found.values()))
 
 
-def parents_of(version: Version) -> list[str]:
+def parents_of(version: Version) -> tuple[Ancestor, ...]:
     """Return the versions that a version was made from. Raises InputError if that is not known."""
     if version.published is None:
         raise InputError(f"{version}: was not published by z1, so its lineage is not known")
-    return [parent.version for parent in version.published.parents]
+    return version.published.parents
 
 
 def to_json(version: Version) -> dict[str, Any]:

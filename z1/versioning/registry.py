@@ -5,19 +5,22 @@ branch and its tags, all or nothing.
 """
 
 import random
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from z1.errors import InputError
-from z1.versioning.git import GitError, clone, explain, git
+from z1.errors import InputError, hide_secrets
+from z1.versioning.git import GitError, clone, explain, git, telling_line
 
 _REFUSALS = 3  # without anybody else having pushed; a push may fail because another is under way
 _ROUNDS = 50
 _PAUSE = 1.0  # seconds, at most
+_UNCHANGED = "Nothing was changed there; run again when that is mended"
 _AWS = {
     "endpointurl": "AWS_ENDPOINT_URL_S3",
     "profile": "AWS_PROFILE",
@@ -35,10 +38,10 @@ class Storage(NamedTuple):
 
 
 class Registry:
-    """A clone of the repository at ``url``."""
+    """A clone of a repository; ``url`` is where that is, for people."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
+        self.url, self.folder = hide_secrets(url), folder
         clone(url, folder)
 
     def git(self, *arguments: str, given: str = "", date: int | None = None) -> str:
@@ -119,7 +122,12 @@ class Registry:
         for _ in range(_ROUNDS):
             self.refresh()
             before = self._refs("refs/remotes/origin", "refs/tags")
-            tags = change()
+            try:
+                tags = change()
+            except GitError as error:  # such as a signature that the user's Git is to make and cannot
+                raise InputError(
+                    f"registry {self.url}: {telling_line(error)}. {_UNCHANGED}"
+                ) from error
             if not tags:
                 return
             refs = [f"refs/tags/{tag}" for tag in tags]
@@ -133,10 +141,7 @@ class Registry:
             if self._refs("refs/remotes/origin", "refs/tags") == before:
                 refusals += 1
             if refusals == _REFUSALS:
-                raise InputError(
-                    f"{explain(self.url, said)}\nNothing was published; run again when that is "
-                    "mended"
-                ) from said
+                raise InputError(f"{explain(self.url, said)}. {_UNCHANGED}") from said
             time.sleep(random.uniform(0, _PAUSE))
         raise InputError(f"registry {self.url}: others keep pushing to it; run again later")
 
@@ -154,5 +159,19 @@ def open_registry(url: str) -> Iterator[Registry]:
         import gto  # noqa: F401
     except ImportError as error:
         raise InputError("a registry needs DVC and GTO: pip install 'z1[registry]'") from error
-    with tempfile.TemporaryDirectory(prefix="z1-registry-") as folder:
+    with _terminable(), tempfile.TemporaryDirectory(prefix="z1-registry-") as folder:
         yield Registry(url, Path(folder) / "clone")
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end this process as Ctrl-C does, so that what is temporary is removed."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

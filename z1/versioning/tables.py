@@ -42,7 +42,7 @@ def draw_lineage(ancestors: Sequence[Version]) -> None:
     def grow(tree: Tree, version: Version) -> None:
         assert version.published is not None  # only versions of which that is known have ancestors
         shown.add(str(version))
-        for parent in parents_of(version):
+        for parent in (parent.version for parent in parents_of(version)):
             if parent in shown:
                 tree.add(f"{parent}, as above")
             else:

@@ -70,7 +70,7 @@ class Version(NamedTuple):
     """None if something else than z1 registered it."""
     metrics: dict[str, Any]
     active: bool
-    """Whether it was not taken back with ``gto deregister``; its descendants know it still."""
+    """Whether it was not taken back with ``gto deprecate``; its descendants know it still."""
 
     def __str__(self) -> str:
         return f"{self.name}@{self.number}"
@@ -171,7 +171,21 @@ def find_version(versions: Iterable[Version], reference: str) -> Version:
         f"{version} ({', '.join(version.stages)})" if version.stages else str(version)
         for version in active
     )
-    raise InputError(f"{reference}: the registry has no such version; it has {there or 'none'}")
+    hint = _suggest(active, str(wanted or stage))
+    raise InputError(
+        f"{reference}: the registry has no such version; it has {there or 'none'}{hint}"
+    )
+
+
+def _suggest(versions: Iterable[Version], written: str) -> str:
+    """Return what was meant by a number without v, or by @ in place of # or the reverse."""
+    number = full_number(f"v{written.lstrip('vV')}")
+    for version in versions:
+        if written in version.stages:
+            return f"; write {version.name}#{written}"
+        if version.tag.endswith(f"@{number}"):
+            return f"; write {version}"
+    return ""
 
 
 def find_named(versions: Iterable[Version], name: str) -> list[Version]:
