@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from z1.environment import environment
 from z1.errors import InputError
 from z1.versioning import s3
+from z1.versioning.listing import DATA, list_artifacts
 from z1.versioning.manifest import Manifest, describe
 from z1.versioning.registry import Registry, Storage, open_registry
 from z1.versioning.versions import (
@@ -29,7 +30,6 @@ from z1.versioning.versions import (
     next_number,
 )
 
-DATA = "data"  # folder of the content within a version's, as DVC brings it
 _FOLDER = "z1"  # of all contents, within the DVC remote
 
 
@@ -146,7 +146,8 @@ class _Publication:
                 self._write_files(artifact, content)
             self.outcomes[artifact.name] = Outcome(version, content, new=f"{version}.0.0" in tags)
         if tags:
-            self._list(artifacts)
+            kinds = {each.name: each.kind for each in artifacts}
+            list_artifacts(self._registry.url, self._registry.folder / "dvc.yaml", kinds)
             # Whatever a registry, or its user, tells Git to ignore; and where only a version's tag
             # was gone there is nothing to add.
             self._registry.git("add", "--all", "--force")
@@ -158,7 +159,7 @@ class _Publication:
         return list(tags)
 
     def _write_files(self, artifact: Artifact, content: str) -> None:
-        folder = self._registry.folder / artifact.name
+        folder = self._make_folder(artifact.name)
         manifest = self._contents[artifact.name]
         published = Published(
             name=artifact.name,
@@ -172,7 +173,6 @@ class _Publication:
             parents=tuple(self._ancestor(name) for name in artifact.parents),
             origins=dict(artifact.origins),
         )
-        folder.mkdir(parents=True, exist_ok=True)
         files = {
             f"{DATA}.dvc": self._reference(manifest.digest),
             ".gitignore": f"/{DATA}\n".encode(),
@@ -186,7 +186,27 @@ class _Publication:
         else:
             (folder / STAGE_RECORD).unlink(missing_ok=True)
         for name, text in files.items():
-            (folder / name).write_bytes(text)
+            try:
+                (folder / name).unlink(missing_ok=True)  # it might be a link to somewhere else
+                (folder / name).write_bytes(text)
+            except OSError as error:
+                raise self._in_the_way(folder / name) from error
+
+    def _make_folder(self, name: str) -> Path:
+        folder = self._registry.folder
+        for part in Path(name).parts:
+            folder /= part
+            if folder.is_symlink() or folder.is_file():
+                raise self._in_the_way(folder)
+            folder.mkdir(exist_ok=True)
+        return folder
+
+    def _in_the_way(self, path: Path) -> InputError:
+        inside = path.relative_to(self._registry.folder)
+        return InputError(
+            f"registry {self._registry.url}: {inside} is in the way of what is published; rename "
+            "it there"
+        )
 
     def _ancestor(self, name: str) -> Ancestor:
         outcome = self.outcomes[name]
@@ -221,18 +241,6 @@ class _Publication:
                 address = address_of(self._storage, digest)
                 raise InputError(f"{address}: DVC cannot refer to it: {error}") from error
         return reference.read_bytes()
-
-    def _list(self, artifacts: Sequence[Artifact]) -> None:
-        """Name the new versions in dvc.yaml, where DVC's model registry and metrics look."""
-        from dvc.utils.serialize import modify_yaml
-
-        with modify_yaml(self._registry.folder / "dvc.yaml") as content:
-            listed = content.setdefault("artifacts", {})
-            metrics = content.setdefault("metrics", [])
-            for each in artifacts:
-                listed[each.name] = {"path": f"{each.name}/{DATA}", "type": each.kind}
-                if f"{each.name}/{METRICS}" not in metrics:
-                    metrics.append(f"{each.name}/{METRICS}")
 
 
 def _to_json(content: Any) -> bytes:

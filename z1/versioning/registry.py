@@ -69,7 +69,7 @@ class Registry:
         try:
             config = Config(str(self.folder / ".dvc")) if (self.folder / ".dvc").is_dir() else {}
         except ConfigError as error:
-            raise InputError(f"registry {self.url}: {error}") from error
+            raise InputError(f"registry {self.url}: its .dvc/config: {error}") from error
         name = config.get("core", {}).get("remote")
         remote = config.get("remote", {}).get(name or "", {})
         url = str(remote.get("url", "")).rstrip("/")
