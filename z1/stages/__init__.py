@@ -19,7 +19,7 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,7 @@ def run_stage(
     ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
     the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
     finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``files`` (the bytes of
-    each) and ``parents``, the inputs' records without their files.
+    each) and ``parents``, the inputs' records without their files, each ancestor's whole once.
 
     Raises InputError if the section, an input or what is in it is wrong.
     """
@@ -159,7 +159,7 @@ def run_stage(
             "reasons": dict(metrics.dropped),
             "details": dict(metrics.details),
             "files": _sizes(partial),
-            "parents": list(parents.values()),
+            "parents": _shorten(parents.values()),
         }
         write_bytes(partial / RECORD, json.dumps(record, indent=1).encode())
         marker.unlink()
@@ -168,6 +168,24 @@ def run_stage(
         partial.rename(output)
         keeper.remove()
     return record
+
+
+def _shorten(parents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return inputs' records in which each ancestor is told of once.
+
+    Where one comes again, deeper than as an input, only its step and key stand. With each of
+    its ancestors spread out again the records of a pipeline's last steps would be mostly copies.
+    """
+    told: set[str] = set()
+
+    def shorten(record: Mapping[str, Any], inputs: bool = False) -> dict[str, Any]:
+        again = record["key"] in told
+        told.add(record["key"])
+        if again and not inputs:
+            return {"step": record["step"], "key": record["key"], "parents": []}
+        return {**record, "parents": [] if again else [shorten(each) for each in record["parents"]]}
+
+    return [shorten(parent, inputs=True) for parent in parents]
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -36,6 +36,9 @@ def run(work: Work) -> Metrics:
         recipe = work.recipe
         published = publish(work.section.registry, artifacts, recipe.name, write_recipe(recipe))
         outcomes = {each.step: published[each.name]._asdict() for each in artifacts}
+        for outcome in published.values():
+            if outcome.new:
+                print(f"{outcome.version} {outcome.content}", flush=True)
     text = json.dumps({"registry": work.section.registry, "versions": outcomes}, indent=1)
     write_bytes(work.output / "versions.json", text.encode())
     new = [outcome["version"] for outcome in outcomes.values() if outcome["new"]]

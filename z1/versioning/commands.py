@@ -21,6 +21,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def versions(name: str | None, registry: str, as_json: bool) -> None:
     """List what a registry holds, or all versions of NAME.
 
+    Of a model it shows how much it gets right with how many thinking tokens, over its efforts if
+    it has some, at the evaluation's first temperature. --json has all its figures.
+
     \b
     Example:
       z1 versions --registry git@example.com:models.git

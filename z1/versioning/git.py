@@ -86,9 +86,10 @@ def git(folder: Path, *arguments: str, given: str = "", date: int | None = None)
 
 def clone(url: str, folder: Path) -> None:
     """Clone a repository. Raises InputError that says why it cannot be had."""
-    there = os.path.exists(url)
+    there = Path(url).exists()
+    source = str(Path(url).resolve()) if there else url
     try:
-        git(folder.parent, "clone", "--quiet", "--", os.path.abspath(url) if there else url, str(folder))
+        git(folder.parent, "clone", "--quiet", "--", source, str(folder))
     except GitError as error:
         if there and "does not exist" in str(error):  # as Git calls what is no repository
             raise InputError(
@@ -100,8 +101,8 @@ def clone(url: str, folder: Path) -> None:
         names = [name.removeprefix("origin/") for name in branches.decode().split()]
         if len(names) > 1:
             raise InputError(
-                f"registry {hide_secrets(url)}: its HEAD names none of its branches, {', '.join(names)}; "
-                "set it there with `git symbolic-ref HEAD refs/heads/BRANCH`"
+                f"registry {hide_secrets(url)}: its HEAD names none of its branches, "
+                f"{', '.join(names)}; set it there with `git symbolic-ref HEAD refs/heads/BRANCH`"
             )
         git(folder, "checkout", "--quiet", names[0])
     if not _who(folder):

@@ -124,7 +124,9 @@ class Registry:
             before = self._refs("refs/remotes/origin", "refs/tags")
             try:
                 tags = change()
-            except GitError as error:  # such as a signature that the user's Git is to make and cannot
+            except (
+                GitError
+            ) as error:  # such as a signature that the user's Git is to make and cannot
                 raise InputError(
                     f"registry {self.url}: {telling_line(error)}. {_UNCHANGED}"
                 ) from error

@@ -12,11 +12,17 @@ from z1.versioning.lineage import parents_of
 from z1.versioning.versions import Version
 
 
+_PIPE_WIDTH = 160
+
+
 def draw_versions(versions: Sequence[Version], newest_only: bool) -> None:
     """Print versions, a row each; or of each name the newest one and those that are in a stage."""
-    table = Table()
-    for column in ("version", "what", "stages", "published"):
-        table.add_column(column, no_wrap=column != "what")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("version", overflow="fold")
+    table.add_column("what", no_wrap=True)
+    table.add_column("figures", min_width=24)
+    table.add_column("stages", overflow="fold")
+    table.add_column("published", no_wrap=True, min_width=10)
     seen: set[str] = set()
     for version in versions:
         if newest_only and version.name in seen and not version.stages:
@@ -24,11 +30,15 @@ def draw_versions(versions: Sequence[Version], newest_only: bool) -> None:
         seen.add(version.name)
         table.add_row(
             str(version),
-            escape("; ".join(_describe(version))),
+            version.published.kind if version.published else "",
+            escape(_choice(version)),
             escape(", ".join(version.stages)),
-            f"{version.created:%Y-%m-%d %H:%M}",
+            f"{version.created:%Y-%m-%d}",
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:  # it breaks no lines for other programs
+        console.width = max(console.width, _PIPE_WIDTH)
+    console.print(table)
 
 
 def draw_lineage(ancestors: Sequence[Version]) -> None:
@@ -61,11 +71,12 @@ def draw_lineage(ancestors: Sequence[Version]) -> None:
 
 def _line(version: Version) -> str:
     stages = f" ({', '.join(version.stages)})" if version.stages else ""
-    return f"[bold]{version}[/]{escape(stages)}  {escape('; '.join(_describe(version)))}"
+    told = [*_describe(version), *_describe_skill(version)]
+    return f"[bold]{version}[/]{escape(stages)}  {escape('; '.join(told))}"
 
 
 def _describe(version: Version) -> Iterator[str]:
-    """Yield in words what a version is, how much it holds and how good it is."""
+    """Yield in words what a version is and how much it holds."""
     if version.published is None:
         yield "not published by z1"
         return
@@ -74,10 +85,34 @@ def _describe(version: Version) -> Iterator[str]:
     if "kept" in metrics:
         dropped = f", {metrics['dropped']:,} dropped" if metrics.get("dropped") else ""
         yield f"{metrics['kept']:,} {metrics.get('unit', 'rows')}{dropped}"
-    ways = metrics.get("evaluation", {})
-    sampled = next(iter(ways), "").partition(",")[0]  # rows at the first temperature suffice here
-    for way, figures in ways.items():
-        temperature, _, effort = way.partition(", ")
-        if temperature == sampled:
-            right = f"{figures['accuracy']:.1%} right at {figures['thinking_tokens']:,.1f} tokens"
-            yield f"{effort} {right}".strip()
+
+
+def _describe_skill(version: Version) -> Iterator[str]:
+    """Yield in words how good a model is at each effort."""
+    for effort, figures in _skill(version).items():
+        right = f"{figures['accuracy']:.1%} right at {figures['thinking_tokens']:,.1f} tokens"
+        yield f"{effort} {right}".strip()
+
+
+def _choice(version: Version) -> str:
+    """Return in words what people choose by: a model's skill, or how much something else holds.
+
+    Of a model with several efforts it is the range of theirs.
+    """
+    skill = _skill(version).values()
+    if not skill:
+        return "; ".join([*_describe(version)][-1:])
+
+    def span(name: str, form: str) -> str:
+        figures = [each[name] for each in skill]
+        return " to ".join(dict.fromkeys(format(f(figures), form) for f in (min, max)))
+
+    return f"{span('accuracy', '.1%')} right at {span('thinking_tokens', ',.1f')} tokens"
+
+
+def _skill(version: Version) -> dict[str, Any]:
+    """Return a model's figures by effort, "" where it has none, at the first temperature."""
+    ways = version.metrics.get("evaluation", {}) if version.published else {}
+    first = next(iter(ways), "").partition(",")[0]
+    by_way = {way.partition(", "): figures for way, figures in ways.items()}
+    return {effort: figures for (at, _, effort), figures in by_way.items() if at == first}
