@@ -33,7 +33,10 @@ def pull(registry: Registry, version: Version, target: Path) -> None:
             return
         raise InputError(f"{target}: is there already and is not {version}; remove or rename it")
     coming = target.with_name(f".{target.name}.{published.digest[:12]}")
-    (coming / STAGE_RECORD).unlink(missing_ok=True)  # of a pull that was cut off at the very end
+    try:
+        (coming / STAGE_RECORD).unlink(missing_ok=True)  # of a pull cut off at the very end
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error}") from error
     with environment(registry.find_storage().environment):
         if s3.download(published.content, coming).digest != published.digest:
             shutil.rmtree(coming)

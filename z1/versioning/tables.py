@@ -20,7 +20,7 @@ def draw_versions(versions: Sequence[Version], newest_only: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("version", overflow="fold")
     table.add_column("what", no_wrap=True)
-    table.add_column("figures", min_width=24)
+    table.add_column("figures", min_width=20)
     table.add_column("stages", overflow="fold")
     table.add_column("published", no_wrap=True, min_width=10)
     seen: set[str] = set()
@@ -36,6 +36,9 @@ def draw_versions(versions: Sequence[Version], newest_only: bool) -> None:
             f"{version.created:%Y-%m-%d}",
         )
     console = Console()
+    if not versions:
+        console.print("no versions yet")
+        return
     if not console.is_terminal:  # it breaks no lines for other programs
         console.width = max(console.width, _PIPE_WIDTH)
     console.print(table)

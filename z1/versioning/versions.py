@@ -213,6 +213,8 @@ def promote(registry: Registry, reference: str, stage: str) -> tuple[Version, Ve
     def tag() -> list[str]:
         versions = list_versions(registry)
         version = find_version(versions, reference)
+        if not version.active:
+            raise InputError(f"{version}: was taken back with `gto deprecate`; promote another one")
         held = [each for each in versions if each.name == version.name and stage in each.stages]
         seen.append((version, held[0] if held else None))
         if version in held:

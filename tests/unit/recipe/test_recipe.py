@@ -259,8 +259,10 @@ def test_a_registry_is_a_url_or_a_folder_beside_the_recipe(content, tmp_path):
         load("models.git")
     (tmp_path / "models.git").mkdir()
     assert load("models.git") == str(tmp_path / "models.git")
-    with pytest.raises(InputError, match="credential helpers"):
-        load("https://me:secret@example.com/models.git")
+    for secret in ("https://me:secret@h/m", "https://secret@h/m", "ssh://git:secret@h/m"):
+        with pytest.raises(InputError, match="credential helpers") as caught:
+            load(secret)
+        assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

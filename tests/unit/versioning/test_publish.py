@@ -253,8 +253,37 @@ def test_dvc_brings_the_same_bytes(run, published, tmp_path):
     assert pulled == ["stage.json"]
 
 
+def test_a_version_is_a_row_with_the_range_of_its_efforts(run, published):
+    shown = z1(published, "versions").output.splitlines()
+    assert len(shown) == 1 + len(ANCESTORS) + 2
+    rows = {line.split()[0]: line for line in shown}
+    report = json.loads((run / "evaluate" / "report.json").read_text())
+    tag = sorted(row["accuracy"] for row in report["models"] if row["name"] == "tag")
+    assert "mine@v1" in rows
+    least, most = (f"{accuracy:.1%}" for accuracy in (tag[0], tag[-1]))
+    span = least if least == most else f"{least} to {most}"
+    assert f" model    {span} right at " in rows["mine/tag@v1"]
+    assert " dataset  60 problems " in rows["mine/problems@v1"]
+
+
+def test_a_record_tells_of_each_ancestor_once(run):
+    record = json.loads((run / "evaluate" / "stage.json").read_text())
+
+    def keys(record: dict[str, Any]) -> list[str]:
+        inner = [key for parent in record["parents"] for key in keys(parent)]
+        return [record["key"], *inner] if "stage" in record else inner
+
+    inputs = [parent["key"] for parent in record["parents"]]
+    told = keys(record)
+    assert all(told.count(key) == 1 for key in told if key not in inputs)
+    assert all(told.count(key) <= 2 for key in inputs)
+    # Nothing is lost by it: the report's list of stages has all of the run's.
+    report = json.loads((run / "evaluate" / "report.json").read_text())
+    assert {stage["name"] for stage in report["stages"]} >= {*ANCESTORS, "tops"}
+
+
 def test_what_is_published_keeps_its_version_and_what_changed_gets_the_next(
-    recipe, run, filled, tmp_path
+    recipe, run, filled, tmp_path, capsys
 ):
     url = filled
     refs = git(url, "for-each-ref")
@@ -263,7 +292,10 @@ def test_what_is_published_keeps_its_version_and_what_changed_gets_the_next(
     assert again["details"]["new"] == []
     assert git(url, "for-each-ref") == refs
     other = retrain(run, tmp_path / "other", "b", "tops")
+    capsys.readouterr()
     assert publish(recipe, other, url, tmp_path)["details"]["new"] == ["mine@v2"]
+    made = [line for line in capsys.readouterr().out.splitlines() if "@" in line]
+    assert made == [f"mine@v2 {lineage(url, 'mine@v2')['mine@v2']['content']}"]
     assert publish(recipe, run, url, tmp_path / "back")["details"]["new"] == []
     found = lineage(url, "mine@v2")
     assert set(found) - {"mine@v2"} == {
@@ -324,7 +356,7 @@ def test_a_refused_push_leaves_nothing_and_is_finished_by_a_second_try(
     hook.chmod(0o755)
     with pytest.raises(InputError, match="not today") as caught:
         publish(recipe, run, url, tmp_path, model="tag")
-    assert "Nothing was published" in str(caught.value)
+    assert "Nothing was changed there" in str(caught.value)
     assert git(url, "for-each-ref") == refs
     hook.unlink()
     record = publish(recipe, run, url, tmp_path, model="tag")

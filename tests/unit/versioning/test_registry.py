@@ -1,8 +1,11 @@
 """Git, as a registry uses it, on real repositories."""
 
+import json
 import os
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,8 +15,10 @@ import pytest
 
 from z1.environment import environment
 from z1.errors import InputError
+from z1.versioning import registry as registry_module
+from z1.versioning.lineage import list_ancestors
 from z1.versioning.registry import Registry, Storage, open_registry
-from z1.versioning.versions import find_version, list_versions, next_number
+from z1.versioning.versions import find_version, list_versions, next_number, promote
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -86,7 +91,31 @@ def test_a_version_taken_back_is_no_longer_the_latest_and_its_number_not_used_ag
         assert not find_version(versions, "model@v2").active  # what was made from it knows it still
         with pytest.raises(InputError, match=r"it has model@v1$"):
             find_version(versions, "model@v3")
+        for written in ("model@1", "model@1.0.0", "model@V1", "model#v1"):
+            with pytest.raises(InputError, match=r"it has model@v1; write model@v1$"):
+                find_version(versions, written)
+        registry.git("push", "--quiet", "--tags")
+        with pytest.raises(InputError, match="was taken back"):
+            promote(registry, "model@v2", "prod")
+        promote(registry, "model@v1", "prod")
+        with pytest.raises(InputError, match=r"write model#prod$"):
+            find_version(list_versions(registry), "model@prod")
         assert next_number(registry, "model") == 3
+
+
+def test_an_ancestor_whose_tag_is_gone_is_named_with_where_it_was(url):
+    parent = {"version": "data@v1", "content": "s3://bucket/data", "digest": "d"}
+    known = {"name": "model", "kind": "model", "step": "tops", "key": "k", "content": "s3://b/m"}
+    known |= {"digest": "d", "size": 1, "recipe": "demo", "parents": [parent]}
+    with open_registry(url) as registry:
+        (registry.folder / "model").mkdir()
+        (registry.folder / "model" / "version.json").write_text(json.dumps(known))
+        write(registry, "a", ["model@v1.0.0", "other@v1.0.0"])
+        versions = list_versions(registry)
+        with pytest.raises(InputError, match=r"model@v1: was made from data@v1, which") as caught:
+            list_ancestors(versions, find_version(versions, "model@v1"))
+    assert "s3://bucket/data" in str(caught.value)
+    assert "other" not in str(caught.value)
 
 
 def test_a_repository_whose_head_names_no_branch_is_used_if_it_has_one(url, tmp_path):
@@ -122,11 +151,64 @@ def test_what_cannot_be_had_is_told_and_nobody_is_asked(guarded, tmp_path):
     for place, reason in [
         (guarded, "refuses access; check the credentials"),
         ("http://127.0.0.1:9/models.git", "cannot be reached"),
-        (str(tmp_path / "plain"), "is no Git repository"),
-        (str(tmp_path / "nothing"), "is no Git repository"),
+        (str(tmp_path / "plain"), "is no Git repository; `git init --bare`"),
+        (str(tmp_path / "nothing"), "is no Git repository, or none"),
     ]:
         with pytest.raises(InputError, match=f"{place}: {reason}"), open_registry(place):
             pass
+
+
+def test_a_secret_in_a_url_is_never_shown(guarded, monkeypatch):
+    monkeypatch.setenv("GIT_SSH_COMMAND", "echo wrong >&2; false")
+    for place in (
+        guarded.replace("//", "//me:secret@"),
+        guarded.replace("//", "//secret@"),
+        "http://me:secret@127.0.0.1:9/models.git",
+        "ssh://git:secret@127.0.0.1:9/models.git",
+    ):
+        with pytest.raises(InputError, match=r"registry \w+://(git@)?127") as caught:
+            with open_registry(place):
+                pass
+        assert "secret" not in str(caught.value)
+
+
+def test_a_signature_that_cannot_be_made_is_told_once(url, monkeypatch):
+    for number, (key, value) in enumerate([("commit.gpgsign", "true"), ("gpg.program", "false")]):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", key)
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", value)
+    with open_registry(url) as registry:
+        monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+        said = f"registry {url}: gpg failed to sign the data. Nothing was changed there"
+        with pytest.raises(InputError, match=said) as caught:
+            registry.push(lambda: write(registry, "a", ["model@v1.0.0"]))
+    assert "error:" not in str(caught.value)
+
+
+def test_a_repository_with_files_checked_out_is_told_to_be_bare(url, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry_module, "_PAUSE", 0.0)
+    git(tmp_path, "clone", "--quiet", url, "work")
+    with open_registry(str(tmp_path / "work")) as registry:
+        with pytest.raises(InputError, match="use a bare repository, which `git clone --bare`"):
+            registry.push(lambda: write(registry, "a", ["model@v1.0.0"]))
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path):
+    flag, scratch = tmp_path / "flag", tmp_path / "scratch"
+    scratch.mkdir()
+    ssh = f"touch {flag}; cat > /dev/null; false"  # waits until Git is gone
+    process = subprocess.Popen(
+        [sys.executable, "-m", "z1.cli", "versions", "--registry", "ssh://git@host/models.git"],
+        env={**os.environ, "GIT_SSH_COMMAND": ssh, "TMPDIR": str(scratch)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not flag.exists() and process.poll() is None:
+        time.sleep(0.01)
+    assert os.listdir(scratch)
+    process.terminate()
+    assert process.communicate()[1] == "stopped\n"
+    assert process.returncode == 130
+    assert not os.listdir(scratch)
 
 
 def test_what_a_dvc_remote_says_of_its_server_counts_for_a_while(monkeypatch):
