@@ -11,7 +11,6 @@ from rich.tree import Tree
 from z1.versioning.lineage import parents_of
 from z1.versioning.versions import Version
 
-
 _PIPE_WIDTH = 160
 
 

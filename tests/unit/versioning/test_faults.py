@@ -271,7 +271,7 @@ def test_missing_credentials_and_profiles_are_named(server, address, tmp_path, m
     with pytest.raises(InputError, match="no credentials; set AWS_ACCESS_KEY_ID"):
         upload(tmp_path, address)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(InputError, match="nobody"):
+    with pytest.raises(InputError, match=r"nobody\) could not be found\. Correct the AWS"):
         upload(tmp_path, address)
 
 

@@ -73,7 +73,8 @@ def test_a_folder_keeps_its_port_unless_that_is_taken(tmp_path, monkeypatch):
     assert local.choose_port(tmp_path) == (taken, taken)
 
 
-def test_a_folder_that_cannot_be_written_is_told(_server, tmp_path):
+@pytest.mark.usefixtures("_server")
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         local.start(tmp_path / "file", local.find_port())

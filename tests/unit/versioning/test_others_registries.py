@@ -85,7 +85,7 @@ def test_what_is_in_the_way_is_named_and_nothing_outside_is_written(clone, tmp_p
     push(clone)
     assert publish_model(clone) == {"demo/seed": "demo/seed@v1", "demo": "demo@v1"}
     assert (tmp_path / "theirs" / "file").read_text() == "theirs"
-    assert os.listdir(tmp_path / "theirs") == ["file"]
+    assert list((tmp_path / "theirs").iterdir()) == [tmp_path / "theirs" / "file"]
 
 
 @pytest.mark.parametrize("text", ["", "# ours\n", "artifacts:\nmetrics:\n", "metrics: []\n"])

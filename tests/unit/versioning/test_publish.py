@@ -477,6 +477,8 @@ def test_a_pull_replaces_nothing_and_may_be_repeated(published, tmp_path):
     assert "remove or rename it" in done.stderr
     assert (target / "stage.json").read_text() == "{}"
     assert list(tmp_path.iterdir()) == [target]
+    below = z1(published, "pull", "mine/seed@v1", target / "stage.json" / "below")
+    assert (below.exit_code, "cannot be written" in below.stderr) == (2, True)
 
 
 def test_models_from_outside_are_named_or_published_too(recipe, run, tmp_path):

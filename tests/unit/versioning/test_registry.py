@@ -166,9 +166,9 @@ def test_a_secret_in_a_url_is_never_shown(guarded, monkeypatch):
         "http://me:secret@127.0.0.1:9/models.git",
         "ssh://git:secret@127.0.0.1:9/models.git",
     ):
-        with pytest.raises(InputError, match=r"registry \w+://(git@)?127") as caught:
-            with open_registry(place):
-                pass
+        shown = r"registry \w+://(git@)?127"
+        with pytest.raises(InputError, match=shown) as caught, open_registry(place):
+            pass
         assert "secret" not in str(caught.value)
 
 
@@ -187,9 +187,10 @@ def test_a_signature_that_cannot_be_made_is_told_once(url, monkeypatch):
 def test_a_repository_with_files_checked_out_is_told_to_be_bare(url, tmp_path, monkeypatch):
     monkeypatch.setattr(registry_module, "_PAUSE", 0.0)
     git(tmp_path, "clone", "--quiet", url, "work")
-    with open_registry(str(tmp_path / "work")) as registry:
-        with pytest.raises(InputError, match="use a bare repository, which `git clone --bare`"):
-            registry.push(lambda: write(registry, "a", ["model@v1.0.0"]))
+    said = "use a bare repository, which `git clone --bare`"
+    work = str(tmp_path / "work")
+    with open_registry(work) as registry, pytest.raises(InputError, match=said):
+        registry.push(lambda: write(registry, "a", ["model@v1.0.0"]))
 
 
 def test_sigterm_leaves_nothing_behind(tmp_path):
@@ -204,11 +205,11 @@ def test_sigterm_leaves_nothing_behind(tmp_path):
     )
     while not flag.exists() and process.poll() is None:
         time.sleep(0.01)
-    assert os.listdir(scratch)
+    assert list(scratch.iterdir())
     process.terminate()
     assert process.communicate()[1] == "stopped\n"
     assert process.returncode == 130
-    assert not os.listdir(scratch)
+    assert not list(scratch.iterdir())
 
 
 def test_what_a_dvc_remote_says_of_its_server_counts_for_a_while(monkeypatch):
