@@ -163,7 +163,8 @@ def _has_bucket(client: Any) -> bool:
 def main() -> None:
     """Run the server until Ctrl-C, SIGTERM or its terminal's end, with its files in a folder."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+        if signal.getsignal(ending) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(ending, signal.default_int_handler)
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/s3").resolve()
     try:
         port, before = choose_port(folder)

@@ -124,9 +124,7 @@ class Registry:
             before = self._refs("refs/remotes/origin", "refs/tags")
             try:
                 tags = change()
-            except (
-                GitError
-            ) as error:  # such as a signature that the user's Git is to make and cannot
+            except GitError as error:  # such as a signature that cannot be made
                 raise InputError(
                     f"registry {self.url}: {telling_line(error)}. {_UNCHANGED}"
                 ) from error
