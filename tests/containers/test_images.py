@@ -144,8 +144,8 @@ def test_the_tops_pipeline_runs_in_its_images(client, tmp_path, capfd):
     finally:
         os.umask(before)
     records = {path.parent.name: read_record(path.parent) for path in root.rglob("*/stage.json")}
-    assert set(records) == set(STEPS)
-    assert all(record["kept"] for record in records.values())
+    assert set(records) >= set(STEPS)
+    assert all(records[step]["kept"] for step in STEPS)
     [report] = root.rglob("evaluate/report.json")
     figures = json.loads(report.read_text())
     assert {model["name"] for model in figures["models"]} == {
