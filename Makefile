@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 DOCKER ?= docker
 DEVICE ?= cuda
 
-.PHONY: run test test-containers lint format images s3 vllm-env clean
+.PHONY: run test test-containers lint format images wheels push s3 vllm-env clean
 
 run: .venv/.ready
 	$(BIN)/z1 run demo
@@ -16,13 +16,24 @@ test: lint
 	-$(MAKE) vllm-env
 	OMP_NUM_THREADS=1 $(BIN)/pytest
 
-# DEVICE=cpu makes images for machines without GPU. The wheels of its torch are looked for in
-# components/images/wheels, if the package index has none.
-images:
+# DEVICE=cpu makes images for machines without GPU.
+images: $(if $(filter cpu,$(DEVICE)),wheels)
 	for image in cpu train vllm; do \
 		DOCKER_BUILDKIT=1 $(DOCKER) build --file components/images/Dockerfile --target $$image \
 			--build-arg DEVICE=$(DEVICE) --tag z1-$$image . || exit 1; \
 	done
+
+# Pushed where a cluster can pull from; compiled pipelines then name the images by digest.
+push:
+	DOCKER=$(DOCKER) $(PYTHON) components/images/push.py $(REGISTRY)
+
+# torch for CPUs, which the package index has not: from where pip finds it, or from its makers.
+TORCH := --quiet --no-deps --dest components/images/wheels --only-binary :all: \
+	--python-version 3.11 --platform manylinux_2_28_x86_64 torch==2.13.0+cpu
+wheels: .venv/.ready
+	ls components/images/wheels/torch-2.13.0+cpu-*.whl >/dev/null 2>&1 || \
+		$(BIN)/pip download $(TORCH) 2>/dev/null || \
+		$(BIN)/pip download --index-url https://download.pytorch.org/whl/cpu $(TORCH)
 
 # The images under a cluster's restrictions, where a Docker daemon runs.
 test-containers: .venv/.ready

@@ -22,6 +22,7 @@ RESTRICTED = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
     "network": "none",
+    "environment": {"OMP_NUM_THREADS": "1"},  # the model is too small to gain by more
 }
 STEPS = (
     *("problems", "seed-replies", "seed-verdicts", "seed", "tag", "replies", "verdicts"),
@@ -47,6 +48,7 @@ def client() -> Any:
 def run(client: Any, image: str, *command: str, **options: Any) -> str:
     """Run a command in a restricted container and return what it prints."""
     given = {**RESTRICTED, **options}
+    given["environment"] = {**RESTRICTED["environment"], **options.get("environment", {})}
     output: bytes = client.containers.run(
         f"{image}:latest", list(command), remove=True, stderr=True, **given
     )
@@ -117,7 +119,7 @@ def small(content: dict[str, Any]) -> dict[str, Any]:
     """Make the demo's recipe small: few problems, short replies, short training."""
     sampling = {"max_tokens": 64, "batch_size": 128}
     for source in content["problems"]["sources"]:
-        source["count"] = 60
+        source["count"] = 40
     for section in ("generate", "iterate"):
         content[section].update(sampling)
     content["evaluate"]["sampling"].update(sampling)
@@ -127,6 +129,7 @@ def small(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.timeout(3600)
 def test_the_tops_pipeline_runs_in_its_images(client, tmp_path, capfd):
     content = small(yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text()))
     root = tmp_path / "root"
@@ -141,8 +144,8 @@ def test_the_tops_pipeline_runs_in_its_images(client, tmp_path, capfd):
     finally:
         os.umask(before)
     records = {path.parent.name: read_record(path.parent) for path in root.rglob("*/stage.json")}
-    assert set(records) == set(STEPS)
-    assert all(record["kept"] for record in records.values())
+    assert set(records) >= set(STEPS)
+    assert all(records[step]["kept"] for step in STEPS)
     [report] = root.rglob("evaluate/report.json")
     figures = json.loads(report.read_text())
     assert {model["name"] for model in figures["models"]} == {

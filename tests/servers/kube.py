@@ -9,7 +9,8 @@ Written from the Kubernetes documentation:
   list that one manager writes is the same as the merging of lists by keys.
 - "Kubernetes API Concepts": a resourceVersion grows with every change; watches start after one,
   with 410 Gone as an ERROR event where it is too old, and end after timeoutSeconds; Status objects
-  for errors; field and label selectors; ``fieldValidation=Strict`` refuses unknown fields (400).
+  for errors; field and label selectors; ``fieldValidation=Strict`` refuses unknown fields (400);
+  creating what is there, or replacing what has another resourceVersion by now, is 409.
 - "Custom Resources" and the API conventions: metadata.generation grows with changes of the spec
   alone, and status is written through its subresource, here by ``set_status``; values that do not
   fit the schema are 422 with a cause each (``servers.schema``; minimal rules without definitions).
@@ -44,6 +45,7 @@ KINDS = {
     "pods": "Pod",
     "events": "Event",
     "configmaps": "ConfigMap",
+    "leases": "Lease",
 }
 _REASONS = {
     400: "BadRequest",
@@ -232,6 +234,23 @@ class KubeServer:
             self._store(key, now, before)
             return copy.deepcopy(self.objects[key])
 
+    def create(self, key: tuple[str, str, str], body: Object) -> Object:
+        with self.changed:
+            if key in self.objects:
+                raise RefusedError(409, f'{key[0]} "{key[2]}" already exists')
+            self._store(key, copy.deepcopy(body), None)
+            return copy.deepcopy(self.objects[key])
+
+    def replace(self, key: tuple[str, str, str], body: Object) -> Object:
+        with self.changed:
+            before = self.objects.get(key)
+            if before is None:
+                raise RefusedError(404, f'{key[0]} "{key[2]}" not found')
+            if body["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]:
+                raise RefusedError(409, f'{key[0]} "{key[2]}": the object has been modified')
+            self._store(key, copy.deepcopy(body), before)
+            return copy.deepcopy(self.objects[key])
+
     def _check(self, body: Object, query: dict[str, str]) -> None:
         schema = self.schemas.get((body["apiVersion"], body["kind"]))
         found = list(find_problems(schema, body)) if schema else list(_minimal(body))
@@ -352,6 +371,11 @@ def _handler(server: KubeServer) -> type[BaseHTTPRequestHandler]:
                 self._send(200, thing)
             elif self.command == "PATCH" and kind == "application/apply-patch+yaml":
                 self._send(200, server.apply(key, body, query))
+            elif self.command == "POST" and name is None:
+                made = (plural, namespace, body["metadata"]["name"])
+                self._send(201, server.create(made, body))
+            elif self.command == "PUT" and name:
+                self._send(200, server.replace(key, body))
             elif self.command == "DELETE":
                 if not server.remove(plural, name, namespace):
                     raise RefusedError(404, f'{plural} "{name}" not found')

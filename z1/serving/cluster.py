@@ -6,7 +6,7 @@ server is gone or busy.
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ KINDS = {
     "ConfigMap": _Kind("", "v1", "configmaps"),
     "Deployment": _Kind("apps", "v1", "deployments"),
     "Event": _Kind("", "v1", "events"),
+    "Lease": _Kind("coordination.k8s.io", "v1", "leases"),
     "Pod": _Kind("", "v1", "pods"),
     "Service": _Kind("", "v1", "services"),
 }
@@ -84,11 +85,14 @@ class Cluster:
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self.api = api
         self.namespace = namespace
+        self.guard: Callable[[], None] | None = None
+        """Called before each change by ``apply`` and ``delete``; raises if there may be none."""
 
-    def get(self, kind: str, name: str) -> Manifest | None:
+    def get(self, kind: str, name: str, patience: float | None = None) -> Manifest | None:
         """Return an object, or nothing if there is none. Raises as ``_ask`` does."""
+        path = self._path(kind, name)
         try:
-            found: Manifest = self._ask("GET", self._path(kind, name), name=f"{kind} {name}")
+            found: Manifest = self._ask("GET", path, name=f"{kind} {name}", patience=patience)
         except _GoneError:
             return None
         return found
@@ -111,9 +115,10 @@ class Cluster:
         field, or the object is refused; otherwise as ``_ask`` does.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        live = self.get(kind, name)
-        if live is not None and is_as_wanted(live, manifest):
+        if self.matches(manifest):
             return False
+        if self.guard:
+            self.guard()
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()}
         try:
             self._ask("PATCH", self._path(kind, name), query, manifest, name=f"{kind} {name}")
@@ -124,8 +129,36 @@ class Cluster:
             ) from error
         return True
 
+    def matches(self, manifest: Manifest) -> bool:
+        """Tell whether an object is there and as said, so that applying it would do nothing."""
+        live = self.get(manifest["kind"], manifest["metadata"]["name"])
+        return live is not None and is_as_wanted(live, manifest)
+
+    def write(self, manifest: Manifest, patience: float | None = None) -> bool:
+        """Write an object whole, and tell whether it was as thought.
+
+        With a resourceVersion it was thought to have that one, without to be missing.
+        """
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        known = "resourceVersion" in manifest["metadata"]
+        path = self._path(kind, name if known else "")
+        method = "PUT" if known else "POST"
+        try:
+            self._ask(method, path, {}, manifest, f"{kind} {name}", patience)
+        except _OtherwiseError:
+            return False
+        except _GoneError as error:
+            if known:
+                return False
+            raise InputError(
+                f"{kind} {name}: {error}; is there a namespace {self.namespace}?"
+            ) from error
+        return True
+
     def delete(self, kind: str, name: str) -> None:
         """Delete an object, if it is there."""
+        if self.guard:
+            self.guard()
         try:
             self._ask("DELETE", self._path(kind, name), name=f"{kind} {name}")
         except _GoneError:
@@ -196,10 +229,12 @@ class Cluster:
         query: Mapping[str, str] = {},
         body: Manifest | None = None,
         name: str = "",
+        patience: float | None = None,
     ) -> Any:
         """Send a request and return the answer, waiting for a server that is gone or busy.
 
-        Raises InputError if it refuses, UnreachableError if it stays gone for PATIENCE seconds.
+        Raises InputError if it refuses, UnreachableError if it stays gone for ``patience`` seconds,
+        or PATIENCE.
         """
         kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         started = time.monotonic()
@@ -223,7 +258,7 @@ class Cluster:
                 problem = f"{error.status} {_status(error).get('message') or error.reason}"
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = str(error)
-            if time.monotonic() - started >= PATIENCE:
+            if time.monotonic() - started >= (PATIENCE if patience is None else patience):
                 raise UnreachableError(
                     f"the API server {self.api.configuration.host} cannot be reached or does not "
                     f"work ({problem})"
@@ -234,6 +269,10 @@ class Cluster:
 
 class _GoneError(Exception):
     """There is no such object, or no such kind of object."""
+
+
+class _OtherwiseError(Exception):
+    """The object is not as it was thought to be."""
 
 
 def _status(error: ApiException) -> dict[str, Any]:
@@ -257,6 +296,8 @@ def _explain(error: ApiException, name: str, method: str) -> Exception:
     causes = (status.get("details") or {}).get("causes") or []
     if error.status == 404:
         return _GoneError(message)
+    if error.status == 409 and method in ("POST", "PUT"):
+        return _OtherwiseError(message)
     if error.status in (401, 403) and "admission webhook" not in message:
         return InputError(
             f"{name}: the API server refuses access: {message}. Check the credentials and what "

@@ -1,11 +1,20 @@
 """The commands on the cluster that serves a model: putting a version into service, and back."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
+from z1.errors import InputError
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _check_installed() -> None:
+    """Raise InputError where the client of clusters is missing."""
+    if find_spec("kubernetes") is None:
+        raise InputError("kubernetes is not installed here: pip install 'z1[deploy]'")
 
 
 def _cluster(command: Any) -> Any:
@@ -41,7 +50,8 @@ def deploy(
     ADDRESS is where its files are, s3://BUCKET/PATH. The section deploy of RECIPE says how it is
     served. The new version answers test problems, gets requests step by step and is promoted; if
     anything fails, the version in service gets them all back and the exit code is 1. What is
-    served already is left alone. A deployment that was cut off goes on.
+    served already is left alone. A deployment that was cut off goes on; beside one that is under
+    way none begins.
 
     The key of the service is taken from OPENAI_API_KEY. In URL, {service} stands for the
     Kubernetes service that is meant; it has to reach the new version's own, NAME-VERSION-predictor,
@@ -51,6 +61,7 @@ def deploy(
     Example:
       z1 deploy tops@v3 s3://models/tops/3f2a --recipe mine.yaml
     """
+    _check_installed()
     from z1.recipe import find_recipe, load_recipe
     from z1.serving.cluster import Cluster, connect
     from z1.serving.published import make_published
@@ -69,9 +80,11 @@ def deploy(
 
 @click.command()
 @click.argument("service")
+@click.option("--url", help="As for deploy.")
 @_cluster
 def rollback(
     service: str,
+    url: str | None,
     namespace: str | None,
     kubeconfig: Path | None,
     context: str | None,
@@ -79,18 +92,21 @@ def rollback(
 ) -> None:
     """Serve the version before the one that SERVICE serves.
 
-    Each time it goes one version further back. A deployment that was cut off is taken back.
+    Each time it goes one version further back. It first passes the smoke test again that it
+    passed when it was deployed, with the key in OPENAI_API_KEY; until then, and if it fails, the
+    version in service stays. A deployment that was cut off is taken back.
 
     \b
     Example:
       z1 rollback tops
     """
+    _check_installed()
     from z1.recipe import Deployment
     from z1.serving.cluster import Cluster, connect
     from z1.serving.rollout import roll_back
 
     cluster = Cluster(connect(kubeconfig, context, server), namespace or Deployment().namespace)
-    done = roll_back(cluster, service, say=click.echo)
+    done = roll_back(cluster, service, url, click.echo)
     click.echo(f"{done.service}: {done.version} is served at {done.url}, no more {done.before}")
 
 

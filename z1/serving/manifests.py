@@ -36,6 +36,8 @@ class Release(NamedTuple):
 
     version: str
     predictor: Manifest
+    test: Manifest | None = None
+    """What it has to answer, as ``smoke.describe`` says it; None in records of before there was."""
 
 
 class Canary(NamedTuple):
@@ -124,9 +126,13 @@ def make_runtime(
 
 
 def make_release(
-    section: Deployment, published: Published, service: str, runtime: Manifest
+    section: Deployment,
+    published: Published,
+    service: str,
+    runtime: Manifest,
+    test: Manifest | None = None,
 ) -> Release:
-    """Return a version as it will be served."""
+    """Return a version as it will be served, once it has passed a test."""
     pool = section.pool
     resources = {"cpu": pool.cpu, "memory": pool.memory}
     if pool.accelerators:
@@ -161,7 +167,7 @@ def make_release(
     if section.prometheus:
         predictor["autoScaling"] = {"metrics": [_running(section, service)]}
     predictor["annotations"][RELEASE] = digest(predictor)[:16]
-    return Release(published.version, predictor)
+    return Release(published.version, predictor, test)
 
 
 def make_service(service: str, release: Release, canary: Canary | None) -> Manifest:

@@ -15,12 +15,15 @@ from z1.serving import attempt as attempts
 from z1.serving import pods, releases, smoke
 from z1.serving.attempt import Attempt, Say
 from z1.serving.cluster import Cluster, UnreachableError
+from z1.serving.lease import LostLeaseError, hold
 from z1.serving.manifests import (
+    Manifest,
     Release,
     find_service,
     make_budget,
     make_release,
     make_runtime,
+    make_service,
 )
 from z1.serving.published import Published
 from z1.serving.readiness import find_url
@@ -54,16 +57,38 @@ def deploy(
     """Have a published version served, once it has passed every check.
 
     Raises RolloutError if it has not: what was served before is then served again. Raises
-    InputError if the service is not z1's, or the cluster refuses what is asked.
+    InputError if the service is not z1's, another roll-out of it is under way, or the cluster
+    refuses what is asked.
     """
     service = find_service(section, published)
     runtime = make_runtime(section, window, service, published.bytes)
-    release = make_release(section, published, service, runtime)
+    test = smoke.describe(section, window)
+    release = make_release(section, published, service, runtime, test)
+    needed = (runtime, make_budget(service))
+    state = read_state(cluster, service)
+    wanted = (*needed, make_service(service, release, None))
+    if state.settled and state.served == release and all(map(cluster.matches, wanted)):
+        url = find_url(cluster, service, section.url)
+        return Outcome(service, release.version, release.version, False, url, [])
+    with hold(cluster, service, say):
+        return _deploy(cluster, service, release, needed, section, window, say)
+
+
+def _deploy(
+    cluster: Cluster,
+    service: str,
+    release: Release,
+    needed: tuple[Manifest, ...],
+    section: Deployment,
+    window: ThinkingWindow,
+    say: Say,
+) -> Outcome:
+    """Have a release served by one who holds the service's Lease."""
     state = read_state(cluster, service)
     before = state.served.version if state.served else None
     if state.live is None or state.served is None:
         releases.record(cluster, service, state)
-    for manifest in (runtime, make_budget(service)):
+    for manifest in needed:
         cluster.apply(manifest)
     if state.settled and state.served == release:
         if releases.write(cluster, service, release):
@@ -93,12 +118,18 @@ def roll_back(
 ) -> Outcome:
     """Have the version before served; of a roll-out that was cut off, the one it began with.
 
-    Raises InputError if there is no such version, RolloutError if it does not become ready: then
-    the one in service stays.
+    Raises InputError if there is no such version, or another roll-out is under way. Raises
+    RolloutError if it does not become ready, or fails the smoke test it once passed: then the one
+    in service stays.
     """
-    state = read_state(cluster, service)
-    if state.live is None:
+    if read_state(cluster, service).live is None:
         raise InputError(f"there is no InferenceService {service} in {cluster.namespace}")
+    with hold(cluster, service, say):
+        return _roll_back(cluster, service, url, say)
+
+
+def _roll_back(cluster: Cluster, service: str, url: str | None, say: Say) -> Outcome:
+    state = read_state(cluster, service)
     if state.served is None:
         raise InputError(f"{service}: no version has passed its checks yet; run `z1 deploy` again")
     trial = state.canary.release.version if state.canary else state.version
@@ -111,25 +142,29 @@ def roll_back(
             f"{service}: {release.version} needs the ServingRuntime {runtime}, which is gone; "
             f"deploy {release.version} again"
         )
+    test = release.test
+    if test is None:
+        say(f"{service}: {release.version} was deployed without a record of its smoke test")
     attempt = Attempt(
         cluster=cluster,
         service=service,
         state=state,
         release=release,
         seconds=_ROLLBACK_MINUTES * attempts.MINUTE,
-        check=lambda url: [],
+        check=lambda url: smoke.ask_again(url, service, test) if test else [],
         url=url,
         steps=(),
         step_seconds=0.0,
         say=say,
         strangers=_find_strangers(cluster, service, state, release),
     )
+    answers: list[smoke.Answer] = []
     if state.settled:
-        _run(attempt, State(state.live, release, state.history[1:]))
+        answers = _run(attempt, State(state.live, release, state.history[1:]))
     else:
         say(attempt.put_back())
     found = find_url(cluster, service, url)
-    return Outcome(service, release.version, trial, True, found, [])
+    return Outcome(service, release.version, trial, True, found, answers)
 
 
 def _run(attempt: Attempt, after: State) -> list[smoke.Answer]:
@@ -145,6 +180,8 @@ def _run(attempt: Attempt, after: State) -> list[smoke.Answer]:
 
 def _give_up(attempt: Attempt, error: BaseException) -> NoReturn:
     """Put back what was served and say why."""
+    if isinstance(error, LostLeaseError):
+        raise error
     what = f"{attempt.service}: {attempt.release.version} is not served: {error or 'stopped'}"
     try:
         if isinstance(error, InputError) and _unchanged(attempt):

@@ -22,6 +22,18 @@ class Answer(NamedTuple):
     budget: int
 
 
+def describe(section: Deployment, window: ThinkingWindow) -> dict[str, Any]:
+    """Return the smoke test as JSON values, kept with a version for when it is gone back to."""
+    wanted = section.model_dump(mode="json", include={"smoke", "budgets"})
+    return {**wanted, "window": window.model_dump(mode="json")}
+
+
+def ask_again(url: str, service: str, test: dict[str, Any]) -> list[Answer]:
+    """Ask what ``describe`` said. Raises as ``ask`` does."""
+    section = Deployment(smoke=test["smoke"], budgets=test["budgets"])
+    return ask(url, service, section, ThinkingWindow(**test["window"]))
+
+
 def ask(url: str, service: str, section: Deployment, window: ThinkingWindow) -> list[Answer]:
     """Ask the smoke problems at every effort.
 

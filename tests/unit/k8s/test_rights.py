@@ -33,6 +33,7 @@ NEEDED["z1-deploy"] = {
     "apps/deployments": "get",
     "configmaps": "create delete get patch",
     "services": "get",
+    "coordination.k8s.io/leases": "create get update",
 }
 
 

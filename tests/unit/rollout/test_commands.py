@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from z1.cli import main
 from z1.errors import RolloutError
 from z1.recipe import ThinkingWindow, load_recipe
+from z1.serving import lease
 from z1.stages import run_stage
 
 
@@ -53,7 +54,7 @@ def test_deploy_and_rollback(world, recipe, kubeconfig):
     assert "tops: v1 is served already" in z1(*deploy, "tops@v1", "s3://models/tops/1").output
     second = z1(*deploy, "tops@v2", "s3://models/tops/2")
     assert "v2 gets 50 % of the requests" in second.output
-    back = z1("rollback", "tops", "--server", world.kube.url)
+    back = z1("rollback", "tops", "--server", world.kube.url, "--url", world.chat.url)
     assert back.exit_code == 0, back.output
     assert "tops: v1 is served at" in back.output
     assert "no more v2" in back.output
@@ -69,7 +70,8 @@ def test_a_failed_deployment_is_one_message_and_code_1(world, recipe):
     assert "Traceback" not in done.stderr
 
 
-def test_a_deployment_that_was_killed_goes_on(world, recipe):
+def test_a_deployment_that_was_killed_goes_on(world, recipe, monkeypatch):
+    monkeypatch.setattr(lease, "LASTS", 2.0)
     server = ["--server", world.kube.url, "--url", world.chat.url]
     deploy = ["deploy", "--recipe", str(recipe), *server]
     assert z1(*deploy, "tops@v1", "s3://models/tops/1").exit_code == 0
@@ -89,6 +91,7 @@ def test_a_deployment_that_was_killed_goes_on(world, recipe):
     recipe.write_text(yaml.safe_dump(content))
     done = z1(*second)
     assert done.exit_code == 0, done.output
+    assert "has stopped; going on in its place" in done.output
     assert "gets 0 %" not in done.output
     assert "gets 50 %" in done.output
     assert world.kserve.serving() == {"v2": 100}
@@ -111,6 +114,24 @@ def test_wrong_input_is_one_message_and_code_2(world, arguments, message):
     assert done.exit_code == 2
     assert done.stderr.startswith("error: ")
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["deploy", "tops@v1", "s3://m/1", "--recipe", "demo"], ["rollback", "tops"]]
+)
+def test_without_the_client_of_clusters_one_sentence_says_what_to_install(arguments):
+    code = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        "def find(name, *rest):\n"
+        "    return None if name.startswith('kubernetes') else real(name, *rest)\n"
+        "u.find_spec = find; sys.modules['kubernetes'] = None\n"
+        "from z1.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "error: kubernetes is not installed here: pip install 'z1[deploy]'\n"
 
 
 def test_the_stage_deploys_what_was_published(world, recipe, kubeconfig, tmp_path, monkeypatch):

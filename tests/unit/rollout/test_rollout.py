@@ -5,6 +5,7 @@ import re
 import pytest
 
 from z1.errors import InputError, RolloutError
+from z1.recipe.deployment import SmokeProblem
 from z1.serving.releases import read_state
 
 
@@ -312,6 +313,29 @@ def test_a_rollback_that_fails_leaves_the_version_in_service(world):
     with pytest.raises(RolloutError, match="no kernel for this GPU"):
         world.roll_back()
     assert only(world) == "v2"
+
+
+def test_a_rollback_asks_before_it_moves_requests(world):
+    world.deploy("v1")
+    world.deploy("v2")
+    world.chat.asked.clear()
+    world.kube.changes.clear()
+    world.chat.faults["tops-v1-predictor"] = "wrong"
+    with pytest.raises(RolloutError, match=r"no answer is right[\s\S]*v2 is put back and serves"):
+        world.roll_back()
+    assert applied(world) == [("v2", ("v1", 0)), ("v2",)]  # v1 got no request
+    assert {service for service, _ in world.chat.asked} == {"tops-v1-predictor"}
+    assert only(world) == "v2"
+    world.chat.faults.clear()
+    assert {answer.effort for answer in world.roll_back().answers} == {
+        *("low", "medium", "high"),
+    }
+
+
+def test_a_rollback_asks_what_that_version_was_asked_then(world):
+    world.deploy("v1", smoke=[SmokeProblem(prompt="What is 50 + 6?", answer="56")])
+    world.deploy("v2")
+    assert {answer.prompt for answer in world.roll_back().answers} == {"What is 50 + 6?"}
 
 
 def test_a_rollback_brings_the_settings_of_then(world):
