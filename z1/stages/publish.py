@@ -89,12 +89,16 @@ class _Family:
         if name in self._found:
             return name
         record, folder = self._records[step], self._inputs[step]
-        parents = [self._add(self._step_of(parent, step)) for parent in record["parents"]]
+        stage, ancestors = record.get("stage"), record["parents"]
+        if stage == "merge":  # of shards, which are parts of it and no versions of their own
+            stage, shards = "generate", ancestors
+            ancestors = list({p["key"]: p for s in shards for p in s["parents"]}.values())
+        parents = [self._add(self._step_of(parent, step)) for parent in ancestors]
         origins: dict[str, str] = {}
         if all(self._found[parent].kind == "dataset" for parent in parents):
-            if record.get("stage") == "sft":
+            if stage == "sft":
                 parents += self._outside("base", origins, **self._base())
-            elif record.get("stage") == "generate":
+            elif stage == "generate":
                 parents += self._outside("teacher", origins, **self._teacher())
         self._found[name] = self._artifact(
             name=name,
