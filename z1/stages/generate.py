@@ -44,9 +44,8 @@ def run(work: Work) -> Metrics:
         write_part(rows, work.output / "part-00000.parquet", TRAJECTORY)
     else:
         _sample(work, section, problems)
-    efforts = count_replies(scan(work.output, TRAJECTORY))
-    kept = sum(row["replies"] for row in efforts)
-    return Metrics(kept, dropped, {"efforts": efforts}, "replies")
+    counts = count_replies(scan(work.output, TRAJECTORY))
+    return Metrics(sum(row["replies"] for row in counts), dropped, {"efforts": counts}, "replies")
 
 
 def read_shard(text: str) -> tuple[int, int]:
