@@ -27,6 +27,7 @@ from z1.recipe.problems import (
 )
 from z1.recipe.publishing import Publish
 from z1.recipe.reading import find_recipe, load_recipe, parse_recipe, write_recipe
+from z1.recipe.retraining import Retrain, RetrainingMode
 from z1.recipe.sampling import (
     BaseModelSection,
     EffortPrompts,
@@ -67,6 +68,8 @@ __all__ = [
     "Publish",
     "QuestionsSource",
     "Recipe",
+    "Retrain",
+    "RetrainingMode",
     "Sampling",
     "Section",
     "Selection",

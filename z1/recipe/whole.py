@@ -1,6 +1,7 @@
 """The whole recipe: its sections, and what they have to agree on."""
 
 import re
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,6 +10,7 @@ from z1.recipe.deployment import Deployment
 from z1.recipe.evaluation import Evaluation
 from z1.recipe.problems import Problems
 from z1.recipe.publishing import Publish
+from z1.recipe.retraining import Retrain, RetrainingMode
 from z1.recipe.sampling import BaseModelSection, EffortPrompts, Sampling, Teacher, ThinkingWindow
 from z1.recipe.section import Section
 from z1.recipe.selection import Filter, Selection, Verify
@@ -30,6 +32,8 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "z1": (("train.z1",), ()),
 }
 """The keys that a method's recipe needs beside those that all have, and those that it may have."""
+_ITERATED = ("tops", "iter-sft", "iter-dpo")
+"""The models from which an iteration can go on: asked for no effort, trained for no budgets."""
 
 
 def _check_address(address: str) -> str:
@@ -67,6 +71,7 @@ class Recipe(Section):
     train: Trainings
     evaluate: Evaluation
     publish: Publish = Publish()
+    retrain: Retrain = Retrain()
     deploy: Deployment = Deployment()
 
     @model_validator(mode="after")
@@ -88,11 +93,30 @@ class Recipe(Section):
             raise ValueError(f"publish.model: method {self.method!r} trains no model {model!r}")
         if model in ("tops-stop", "tops-tags") and not self.evaluate.budgets:
             raise ValueError(f"publish.model: {model!r} is trained with evaluate.budgets only")
+        if self.retrain.mode == "iteration" and (model or self.method) not in _ITERATED:
+            raise ValueError(
+                "retrain.mode: an iteration goes on from the models tops, iter-sft and iter-dpo, "
+                f"but {(model or self.method)!r} is what is published; use mode: full"
+            )
         if self.publish.registry and not self.name[-1].isalnum():
             raise ValueError(
                 f"name: {self.name!r} cannot be published; let it end with a letter or digit"
             )
         return self
+
+    def candidate(self, steps: Container[str]) -> str:
+        """Return the step whose model is published and may go into service.
+
+        ``steps`` are those of the run: an iteration makes another model than the whole pipeline.
+        """
+        model = self.publish.model or self.method
+        iterated = f"iter-{self.retrain.method}"
+        return iterated if model not in steps and iterated in steps else model
+
+    def retraining_mode(self) -> RetrainingMode:
+        """Return how the recipe's model is retrained."""
+        iterated = (self.publish.model or self.method) in _ITERATED
+        return self.retrain.mode or ("iteration" if iterated else "full")
 
     def _at(self, key: str) -> Any:
         section, _, name = key.rpartition(".")

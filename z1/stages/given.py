@@ -12,6 +12,7 @@ from z1.recipe import (
     Filter,
     Problems,
     Publish,
+    Retrain,
     Sampling,
     Section,
     Selection,
@@ -50,6 +51,7 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
+    "added": Needs((Retrain,), ("problems", "incumbent")),
     "publish": Needs((Publish,), (), None),
     "deploy": Needs((Deployment,), ("published",)),
 }
