@@ -101,8 +101,8 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate, publish or deploy.
-    Inputs are folders that other stages wrote. An output that is there already, made of the same
+    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, evaluate, publish, gate
+    or deploy. Inputs are folders that other stages wrote. An output that is there already, made of the same
     inputs, is not made again.
 
     \b
@@ -114,6 +114,7 @@ def stage(
       select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens
       sft        examples, model, problems
       dpo        pairs, model
+      incumbent  (none)
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1
       publish    evaluate, and by their names all steps that the model came from
       deploy     published

@@ -11,7 +11,7 @@ from z1.recipe.deployment import (
     SmokeProblem,
     Toleration,
 )
-from z1.recipe.evaluation import OWN_MODELS, Baseline, Evaluation, Judge
+from z1.recipe.evaluation import OWN_MODELS, Baseline, Evaluation, Gate, Judge
 from z1.recipe.problems import (
     AnySource,
     BenchmarkSource,
@@ -59,6 +59,7 @@ __all__ = [
     "Evaluation",
     "FileSource",
     "Filter",
+    "Gate",
     "HubSource",
     "HuggingFaceSource",
     "Judge",

@@ -93,3 +93,14 @@ class Evaluation(Section):
 
     def uses(self) -> tuple[str, ...]:
         return ("window", "train") if self.budgets else ()
+
+
+class Gate(Section):
+    """When a candidate may take the place of the model in service."""
+
+    margin: float = Field(0.01, ge=0, lt=1)
+    """A candidate that thinks less may be less accurate by this share of the problems: the lower
+    end of the difference's 95 % interval has to be no lower."""
+    token_allowance: float = Field(1.0, gt=0)
+    """A candidate that is more accurate may spend this many times the incumbent's thinking tokens:
+    the upper end of the ratio's 95 % interval has to be no higher."""

@@ -32,6 +32,8 @@ class Needs(NamedTuple):
     """Further inputs it takes; None where it checks their names by itself."""
     options: Mapping[str, tuple[str, ...]] = {}
     """Its options, all of them needed, and the values of each; none listed if it checks them."""
+    looks: bool = False
+    """Whether it asks elsewhere than in files, so that its ``look`` has its part in the key."""
     keeps: bool = False
     """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
 
@@ -51,6 +53,7 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
+    "incumbent": Needs((Publish,), looks=True),
     "added": Needs((Retrain,), ("problems", "incumbent")),
     "publish": Needs((Publish,), (), None),
     "deploy": Needs((Deployment,), ("published",)),
