@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from kfp import compiler
 
 from z1.errors import InputError
-from z1.recipe import find_local_paths, load_recipe
+from z1.recipe import Recipe, find_local_paths, load_recipe
 from z1_pipelines.choosing import find_pipeline
 from z1_pipelines.server import Server, ServerError, ask, list_all, named
 
@@ -38,8 +38,12 @@ class Job(NamedTuple):
         return f"sha256-{hashlib.sha256(self.package.encode()).hexdigest()[:16]}"
 
 
-def prepare(path: Path, settings: Iterable[tuple[str, str]] = ()) -> Job:
-    """Compile a recipe's pipeline; ``settings`` are further parameters of it, as text.
+def prepare(
+    path: Path,
+    settings: Iterable[tuple[str, str]] = (),
+    find: Callable[[Recipe], Any] = find_pipeline,
+) -> Job:
+    """Compile the pipeline that ``find`` finds for a recipe; ``settings`` are its parameters' texts.
 
     Raises InputError if the recipe is wrong or names files of this machine, or the pipeline has no
     such parameters.
@@ -50,7 +54,7 @@ def prepare(path: Path, settings: Iterable[tuple[str, str]] = ()) -> Job:
         lines += [f"  {key}: {value}" for key, value in local]
         lines.append("name datasets and models on the Hugging Face hub instead")
         raise InputError("\n".join(lines))
-    pipeline = find_pipeline(recipe)
+    pipeline = find(recipe)
     root = json_format.MessageToDict(pipeline.pipeline_spec)["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
     parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}

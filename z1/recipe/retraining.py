@@ -12,8 +12,8 @@ class Retrain(Section):
 
     mode: RetrainingMode | None = None
     """``iteration`` goes on from the model in service, which answers the problems added since as
-    ``iterate`` says; ``full`` starts again from the base, with all problems. By what is published
-    if absent: ``iteration`` for ``tops``, ``iter-sft`` and ``iter-dpo``, ``full`` for all others."""
+    ``iterate`` says; ``full`` starts again from the base, with all problems. If absent it is
+    ``iteration`` where ``tops``, ``iter-sft`` or ``iter-dpo`` is published, else ``full``."""
     method: Literal["sft", "dpo"] = "sft"
     """TOPS: how an iteration trains: on the shortest right replies, as ``train.iter_sft`` says, or
     on preference pairs, as ``train.iter_dpo`` says."""

@@ -93,11 +93,8 @@ class Recipe(Section):
             raise ValueError(f"publish.model: method {self.method!r} trains no model {model!r}")
         if model in ("tops-stop", "tops-tags") and not self.evaluate.budgets:
             raise ValueError(f"publish.model: {model!r} is trained with evaluate.budgets only")
-        if self.retrain.mode == "iteration" and (model or self.method) not in _ITERATED:
-            raise ValueError(
-                "retrain.mode: an iteration goes on from the models tops, iter-sft and iter-dpo, "
-                f"but {(model or self.method)!r} is what is published; use mode: full"
-            )
+        if self.retrain.mode == "iteration" and (refusal := self.refuse_iteration()):
+            raise ValueError(f"retrain.mode: {refusal}")
         if self.publish.registry and not self.name[-1].isalnum():
             raise ValueError(
                 f"name: {self.name!r} cannot be published; let it end with a letter or digit"
@@ -113,10 +110,19 @@ class Recipe(Section):
         iterated = f"iter-{self.retrain.method}"
         return iterated if model not in steps and iterated in steps else model
 
+    def refuse_iteration(self) -> str:
+        """Return why the published model cannot be iterated, or nothing if it can."""
+        model = self.publish.model or self.method
+        if model in _ITERATED:
+            return ""
+        return (
+            f"an iteration goes on from {', '.join(_ITERATED[:-1])} or {_ITERATED[-1]}, but this "
+            f"recipe publishes {model}; its retraining is of mode full"
+        )
+
     def retraining_mode(self) -> RetrainingMode:
         """Return how the recipe's model is retrained."""
-        iterated = (self.publish.model or self.method) in _ITERATED
-        return self.retrain.mode or ("iteration" if iterated else "full")
+        return self.retrain.mode or ("full" if self.refuse_iteration() else "iteration")
 
     def _at(self, key: str) -> Any:
         section, _, name = key.rpartition(".")
