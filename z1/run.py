@@ -217,7 +217,7 @@ class _Screen(io.TextIOBase):
             note, time_taken = "skipped: done before", ""
         else:
             record = read_record(self._folder / self._step)
-            note = f"kept {record['kept']} {record['unit']}"
+            note = record["details"].get("text") or f"kept {record['kept']} {record['unit']}"
             time_taken = f", {record['seconds']:.0f} s"
             if record["dropped"]:
                 note += f", dropped {record['dropped']}"

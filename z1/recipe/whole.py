@@ -67,7 +67,8 @@ class Recipe(Section):
     train: Trainings
     evaluate: Evaluation
     publish: Publish = Publish()
-    deploy: Deployment = Deployment()
+    deploy: Deployment | None = None
+    """How a published model that passes the gate is served; it is not if absent."""
 
     @model_validator(mode="after")
     def _is_of_its_method(self) -> "Recipe":
