@@ -1,8 +1,10 @@
-"""Which pipeline runs a recipe."""
+"""Which pipeline runs a recipe, or retrains its model."""
 
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
-from z1.recipe import Recipe
+from z1.errors import InputError
+from z1.recipe import Recipe, RetrainingMode
 from z1_pipelines.budgets_pipeline import budgets_pipeline
 from z1_pipelines.tops_pipeline import tops_pipeline
 from z1_pipelines.z1_pipeline import z1_pipeline
@@ -13,3 +15,35 @@ def find_pipeline(recipe: Recipe) -> Any:
     if recipe.method == "z1":
         return z1_pipeline
     return budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
+
+
+def find_retraining(recipe: Recipe, mode: RetrainingMode | None = None) -> Any:
+    """Return the pipeline that retrains a recipe's model, for a cluster.
+
+    Raises InputError if the recipe has no registry to go on from, or no such retraining.
+    """
+    return on_cluster(*_choose_retraining(recipe, mode))
+
+
+def find_retraining_here(recipe: Recipe, mode: RetrainingMode | None = None) -> Any:
+    """Return the same pipeline for this machine."""
+    name, _, add = _choose_retraining(recipe, mode)
+    return here(name, add)
+
+
+def _choose_retraining(recipe: Recipe, mode: RetrainingMode | None) -> tuple[str, str, Any]:
+    """Return the pipeline's name, what it is for, and what adds its steps."""
+    if recipe.publish.registry is None:
+        raise InputError(
+            "a retraining goes on from the model in service, which the recipe's registry knows: "
+            "give publish.registry, run the whole pipeline once, and put its model into service"
+        )
+    if (mode or recipe.retraining_mode()) == "full":
+        name = _choose(recipe)
+        about = "Train a model of all problems anew, once enough of them have been added."
+        return f"retrain-{name}", about, partial(add_full, add=PIPELINES[name].add)
+    if refusal := recipe.refuse_iteration():
+        raise InputError(f"--mode iteration: {refusal}")
+    method = recipe.retrain.method
+    about = "Train the model in service further, once enough problems have been added."
+    return f"retrain-iter-{method}", about, partial(add_iteration, method=method)

@@ -7,7 +7,7 @@
     iteration:
       iter-replies (of the incumbent, to what was added) → iter-verdicts → chosen → iter-sft
                                                                (or   → pairs → iter-dpo)
-      → evaluate → publish
+      → evaluate → publish → gate → deploy
 
 kfp cannot choose between steps by what a recipe says, so each way is a pipeline of its own.
 """
@@ -18,8 +18,10 @@ from typing import Any
 from kfp import dsl
 
 from z1_components.added.component import added
+from z1_components.deploy.component import deploy
 from z1_components.dpo.component import dpo
 from z1_components.evaluate.component import evaluate
+from z1_components.gate.component import gate
 from z1_components.generate.component import generate
 from z1_components.incumbent.component import incumbent
 from z1_components.problems.component import problems
@@ -52,6 +54,8 @@ def add_iteration(steps: Steps, method: str) -> None:
         models = {"incumbent": model, f"iter_{method}": trained}
         evaluation = do(evaluate, "evaluate", problems=given, **models)
         published = do(publish, "publish", evaluate=evaluation, **sources)
+        passed = do(gate, "gate", evaluate=evaluation, published=published)
+        do(deploy, "deploy", published=published, gate=passed)
 
 
 def add_full(steps: Steps, add: Callable[[Steps], None]) -> None:

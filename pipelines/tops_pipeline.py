@@ -7,7 +7,7 @@
               │                               └─ random-right → random, the baseline
               ├─ iter-replies (of tops) → iter-verdicts ─┬─ chosen → iter-sft
               │                                          └─ pairs → iter-dpo
-              └─ evaluate → publish
+              └─ evaluate (against the incumbent) → publish → gate → deploy
 
 The models in brackets are trained for an evaluation over thinking budgets. kfp has no condition
 around a step whose output is used outside of it, so that is a pipeline of its own, of the same
@@ -18,14 +18,20 @@ from typing import Any
 
 from kfp import dsl
 
+from z1_components.deploy.component import deploy
 from z1_components.dpo.component import dpo
 from z1_components.evaluate.component import evaluate
+from z1_components.gate.component import gate
 from z1_components.generate.component import generate
+from z1_components.incumbent.component import incumbent
 from z1_components.problems.component import problems
 from z1_components.publish.component import publish
 from z1_components.select.component import select
 from z1_components.sft.component import sft
 from z1_components.verify.component import verify
+
+ASKING = (incumbent, gate, deploy)
+"""Components that ask the registry or the cluster, and do so anew in each run."""
 
 
 def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
@@ -39,7 +45,8 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
     def do(component: Any, step: str, **arguments: Any) -> Any:
         """Add a step and return its output."""
         task = component(step=step, recipe=recipe, workspace=workspace, **arguments)
-        output = task.set_display_name(step).outputs["output"]
+        task.set_display_name(step).set_caching_options(component not in ASKING)
+        output = task.outputs["output"]
         made[step.replace("-", "_")] = output
         return output
 
@@ -77,8 +84,16 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
         rows = {"examples": shortest, "problems": given}
         models["tops_stop"] = do(sft, "tops-stop", section="train.tops_stop", **rows)
         models["tops_tags"] = do(sft, "tops-tags", section="train.tops_tags", **rows)
-    do(evaluate, "evaluate", problems=given, **models)
-    do(publish, "publish", **made)
+    sources = dict(made)  # all that a published model may come from
+    models["incumbent"] = do(incumbent, "incumbent")
+    # Not before the trainings, which may take days: it may be another one by then.
+    models["incumbent"].task.after(
+        *(models[name].task for name in ("random", "iter_sft", "iter_dpo"))
+    )
+    evaluation = do(evaluate, "evaluate", problems=given, **models)
+    published = do(publish, "publish", evaluate=evaluation, **sources)
+    passed = do(gate, "gate", evaluate=evaluation, published=published)
+    do(deploy, "deploy", published=published, gate=passed)
 
 
 @dsl.pipeline(name="tops")

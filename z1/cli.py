@@ -102,8 +102,8 @@ def stage(
     """Run one stage by hand.
 
     NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, evaluate, publish, gate
-    or deploy. Inputs are folders that other stages wrote. An output that is there already, made of the same
-    inputs, is not made again.
+    or deploy. Inputs are folders that other stages wrote. An output that is there already, made of
+    the same inputs, is not made again.
 
     \b
     Inputs and options of each stage:
@@ -115,9 +115,11 @@ def stage(
       sft        examples, model, problems
       dpo        pairs, model
       incumbent  (none)
-      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1
+      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1,
+                 incumbent
       publish    evaluate, and by their names all steps that the model came from
-      deploy     published
+      gate       evaluate, published
+      deploy     published, gate
 
     \b
     Example:

@@ -7,6 +7,7 @@ import polars as pl
 
 from z1.evaluation.comparison import pair, signed
 from z1.recipe import Gate
+from z1.records import EFFORT
 
 INCUMBENT = "incumbent"
 
@@ -22,21 +23,36 @@ def decide(
     """Say whether the candidate replaces the incumbent, and why.
 
     ``means`` is the table of ``metrics.per_problem``, in which the model in service is called
-    ``incumbent``; where it is not there, there is none, and any candidate may go into service.
+    ``incumbent``; where it is not there, there is none, and any candidate may go into service. Of
+    models that are asked for an effort, both have to be: all efforts to a problem count as one.
 
-    The result has ``candidate``, ``opens``, a sentence ``text`` with the figures, and where there
-    is an incumbent what ``comparison.pair`` finds. Only the ends of the 95 % intervals count, so
-    that chance alone seldom opens the gate: a candidate that is no better stays outside.
+    The result has ``candidate``, ``opens``, a sentence ``reason``, the same with the figures,
+    ``text``, and where there is an incumbent what ``comparison.pair`` finds. Only the ends of the
+    95 % intervals count, so that chance alone seldom opens the gate: a candidate that is no better
+    stays outside.
     """
+    means = means.filter(pl.col("temperature") == temperature)
     if means.filter(pl.col("model") == INCUMBENT).is_empty():
-        text = "No model is in service yet, so there is none to be better than."
-        return {"candidate": candidate, "opens": True, "text": text}
-    found = pair(means, (candidate, INCUMBENT), temperature, resamples, seed)
+        reason = "No model is in service yet, so there is none to be better than."
+        return {"candidate": candidate, "opens": True, "reason": reason, "text": reason}
+    both = _without_efforts(means, (candidate, INCUMBENT))
+    found = pair(both, (candidate, INCUMBENT), temperature, resamples, seed)
     if found is None:
-        text = "It has answered no problem that the incumbent has, so nothing speaks for it."
-        return {"candidate": candidate, "opens": False, "text": text}
+        reason = "It has answered nothing in the way that the incumbent has."
+        return {"candidate": candidate, "opens": False, "reason": reason, "text": reason}
     opens, reason = _judge(found, section)
-    return {"candidate": candidate, "opens": opens, **found, "text": f"{reason} {_figures(found)}"}
+    text = f"{reason} {_figures(found)}"
+    return {"candidate": candidate, "opens": opens, **found, "reason": reason, "text": text}
+
+
+def _without_efforts(means: pl.DataFrame, models: tuple[str, str]) -> pl.DataFrame:
+    """Average the efforts to each problem where both models were asked for the same ones."""
+    asked = [set(means.filter(pl.col("model") == name)["effort"]) for name in models]
+    if asked[0] != asked[1]:
+        return means.clear()
+    return means.group_by("model", "temperature", "problem_id").agg(
+        pl.col("accuracy", "thinking_tokens").mean(), effort=pl.lit(None, EFFORT)
+    )
 
 
 def _judge(found: Mapping[str, Any], section: Gate) -> tuple[bool, str]:
@@ -47,6 +63,8 @@ def _judge(found: Mapping[str, Any], section: Gate) -> tuple[bool, str]:
         return True, "It thinks less, and is not less accurate by more than the margin."
     if accuracy["low"] > 0 and tokens["high"] <= section.token_allowance:
         return True, "It is more accurate, within the token allowance."
+    if set(accuracy.values()) == {0} and set(tokens.values()) == {1}:
+        return False, "It answers exactly as the incumbent does."
     if accuracy["low"] < -section.margin:
         return False, "It may be less accurate by more than the margin."
     if accuracy["low"] > 0:

@@ -72,7 +72,8 @@ class Recipe(Section):
     evaluate: Evaluation
     publish: Publish = Publish()
     retrain: Retrain = Retrain()
-    deploy: Deployment = Deployment()
+    deploy: Deployment | None = None
+    """How a published model that passes the gate is served; it is not if absent."""
 
     @model_validator(mode="after")
     def _is_of_its_method(self) -> "Recipe":
@@ -107,8 +108,8 @@ class Recipe(Section):
         ``steps`` are those of the run: an iteration makes another model than the whole pipeline.
         """
         model = self.publish.model or self.method
-        iterated = f"iter-{self.retrain.method}"
-        return iterated if model not in steps and iterated in steps else model
+        others = [step for step in ("iter-sft", "iter-dpo") if step in steps]
+        return others[0] if others and model not in steps else model
 
     def refuse_iteration(self) -> str:
         """Return why the published model cannot be iterated, or nothing if it can."""

@@ -107,7 +107,7 @@ def run_stage(
     Raises InputError if the section, an input or what is in it is wrong.
     """
     options = dict(options or {})
-    chosen = find_section(recipe, section)
+    chosen = find_section(recipe, section, stage in STAGES and STAGES[stage].absent)
     check_given(stage, section, chosen, inputs, options)
     partial = output.with_name(f"{output.name}.partial")
     check_output(output, partial, (RECORD, _MARKER), inputs)
@@ -115,7 +115,7 @@ def run_stage(
         name: {field: value for field, value in read_record(path).items() if field != "files"}
         for name, path in inputs.items()
     }
-    names = (*_uses(stage), *chosen.uses())
+    names = (*_uses(stage), *(chosen.uses() if chosen else ()))
     uses = {name: getattr(recipe, name) for name in names}
     module = f"z1.stages.{stage}"
     dependencies = {
@@ -219,13 +219,18 @@ def _uses(stage: str) -> tuple[str, ...]:
     return found
 
 
-def find_section(recipe: Recipe, key: str) -> Any:
-    """Return the part of a recipe under a dotted key. Raises InputError if there is none."""
+def find_section(recipe: Recipe, key: str, absent: bool = False) -> Any:
+    """Return the part of a recipe under a dotted key; None, if ``absent``, where it is left out.
+
+    Raises InputError if there is none.
+    """
     value: Any = recipe
     for part in key.split("."):
         if not isinstance(value, Section) or part not in type(value).model_fields:
             raise InputError(f"{key}: the recipe has no such section")
         value = getattr(value, part)
+    if value is None and absent:
+        return None
     if not isinstance(value, Section):
         raise InputError(f"{key}: the recipe leaves this section out")
     return value

@@ -10,6 +10,7 @@ from z1.recipe import (
     DpoTraining,
     Evaluation,
     Filter,
+    Gate,
     Problems,
     Publish,
     Retrain,
@@ -32,6 +33,8 @@ class Needs(NamedTuple):
     """Further inputs it takes; None where it checks their names by itself."""
     options: Mapping[str, tuple[str, ...]] = {}
     """Its options, all of them needed, and the values of each; none listed if it checks them."""
+    absent: bool = False
+    """Whether the recipe may leave the section out; the stage then has nothing to do."""
     looks: bool = False
     """Whether it asks elsewhere than in files, so that its ``look`` has its part in the key."""
     keeps: bool = False
@@ -56,7 +59,8 @@ STAGES = {
     "incumbent": Needs((Publish,), looks=True),
     "added": Needs((Retrain,), ("problems", "incumbent")),
     "publish": Needs((Publish,), (), None),
-    "deploy": Needs((Deployment,), ("published",)),
+    "gate": Needs((Gate,), ("evaluate", "published")),
+    "deploy": Needs((Deployment,), ("published",), ("gate",), absent=True),
 }
 
 
@@ -67,7 +71,7 @@ def check_given(
     if stage not in STAGES:
         raise InputError(f"{stage}: no such stage; there are {', '.join(STAGES)}")
     needs = STAGES[stage]
-    if not isinstance(section, needs.section):
+    if not isinstance(section, needs.section) and not (needs.absent and section is None):
         kinds = " or ".join(kind.__name__ for kind in needs.section)
         raise InputError(
             f"section {key}: {stage} takes one of the kind {kinds}, not {type(section).__name__}"

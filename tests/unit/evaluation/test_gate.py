@@ -43,7 +43,7 @@ def gate(candidate, incumbent=(300, 100.0), margin=0.02, allowance=1.2):
         (340, 130.0, False, "It is more accurate, but may think more"),
         (299, 90.0, True, "It thinks less"),
         (290, 50.0, False, "It may be less accurate"),
-        (300, 100.0, False, "It is not known to think less, nor to be more accurate"),
+        (300, 100.0, False, "It answers exactly as the incumbent does"),
         (300, 101.0, False, "It is not known to think less, nor to be more accurate"),
     ],
 )
