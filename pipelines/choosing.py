@@ -1,11 +1,13 @@
 """Which pipeline runs a recipe, or retrains its model."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from z1.errors import InputError
 from z1.recipe import Recipe, RetrainingMode
 from z1_pipelines.budgets_pipeline import budgets_pipeline
+from z1_pipelines.retrain_pipeline import add_full, add_iteration
+from z1_pipelines.steps import here, on_cluster
 from z1_pipelines.tops_pipeline import tops_pipeline
 from z1_pipelines.z1_pipeline import z1_pipeline
 

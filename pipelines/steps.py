@@ -1,6 +1,9 @@
 """stub until the branch platform is merged"""
+
 from typing import Any
+
 from kfp import dsl
+
 
 class Steps:
     def __init__(self, recipe: Any, workspace: Any, pools: Any, shards: Any = None) -> None:
@@ -19,6 +22,7 @@ class Steps:
 
 def on_cluster(name: str, about: str, add: Any) -> Any:
     return here(name, add)
+
 
 def here(name: str, add: Any) -> Any:
     def pipeline(recipe: str, workspace: str = "") -> None:
