@@ -85,12 +85,10 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
         models["tops_stop"] = do(sft, "tops-stop", section="train.tops_stop", **rows)
         models["tops_tags"] = do(sft, "tops-tags", section="train.tops_tags", **rows)
     sources = dict(made)  # all that a published model may come from
-    models["incumbent"] = do(incumbent, "incumbent")
-    # Not before the trainings, which may take days: it may be another one by then.
-    models["incumbent"].task.after(
-        *(models[name].task for name in ("random", "iter_sft", "iter_dpo"))
-    )
-    evaluation = do(evaluate, "evaluate", problems=given, **models)
+    in_service = do(incumbent, "incumbent")
+    # After all trainings, which may take days: it may be another one by then.
+    in_service.task.after(*(model.task for model in models.values()))
+    evaluation = do(evaluate, "evaluate", problems=given, incumbent=in_service, **models)
     published = do(publish, "publish", evaluate=evaluation, **sources)
     passed = do(gate, "gate", evaluate=evaluation, published=published)
     do(deploy, "deploy", published=published, gate=passed)
