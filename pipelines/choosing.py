@@ -1,22 +1,45 @@
 """Which pipeline runs a recipe, or retrains its model."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from z1.errors import InputError
 from z1.recipe import Recipe, RetrainingMode
-from z1_pipelines.budgets_pipeline import budgets_pipeline
+from z1_pipelines import tops_pipeline, z1_pipeline
+from z1_pipelines.budgets_pipeline import add_budgets_steps, budgets_pipeline
 from z1_pipelines.retrain_pipeline import add_full, add_iteration
 from z1_pipelines.steps import here, on_cluster
-from z1_pipelines.tops_pipeline import tops_pipeline
-from z1_pipelines.z1_pipeline import z1_pipeline
+
+
+class Choice(NamedTuple):
+    """A pipeline, on a cluster and on this machine."""
+
+    cluster: Any
+    add: Any
+
+
+PIPELINES = {
+    "tops": Choice(tops_pipeline.tops_pipeline, tops_pipeline.add_steps),
+    "tops-budgets": Choice(budgets_pipeline, add_budgets_steps),
+    "z1": Choice(z1_pipeline.z1_pipeline, z1_pipeline.add_steps),
+}
+
+
+def _choose(recipe: Recipe) -> str:
+    if recipe.method == "tops" and recipe.evaluate.budgets:
+        return "tops-budgets"
+    return recipe.method
 
 
 def find_pipeline(recipe: Recipe) -> Any:
-    """Return the kfp pipeline of a recipe's method."""
-    if recipe.method == "z1":
-        return z1_pipeline
-    return budgets_pipeline if recipe.evaluate.budgets else tops_pipeline
+    """Return the kfp pipeline of a recipe's method, for a cluster."""
+    return PIPELINES[_choose(recipe)].cluster
+
+
+def find_pipeline_here(recipe: Recipe) -> Any:
+    """Return the same pipeline for this machine."""
+    name = _choose(recipe)
+    return here(name, PIPELINES[name].add)
 
 
 def find_retraining(recipe: Recipe, mode: RetrainingMode | None = None) -> Any:

@@ -81,13 +81,13 @@ def submit(
       z1 submit mine.yaml --retrain --host http://localhost:8080
     """
     from z1.recipe import find_recipe
-    from z1_pipelines.choosing import find_pipeline, find_retraining
+    from z1_pipelines.choosing import find_retraining
     from z1_pipelines.job import prepare
     from z1_pipelines.server import connect
     from z1_pipelines.submit import follow
     from z1_pipelines.submit import submit as submit_job
 
-    job = prepare(find_recipe(recipe), settings, find_retraining if retrain else find_pipeline)
+    job = prepare(find_recipe(recipe), settings, find_retraining if retrain else None)
     server = connect(**where)
     run = submit_job(server, job, experiment, pipeline_root)
     click.echo(f"Run {run.id} of pipeline {job.pipeline}, version {job.version}\n{run.page}")

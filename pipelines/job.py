@@ -6,7 +6,7 @@ Everything that can be wrong is looked for before the server is asked for anythi
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,9 +41,11 @@ class Job(NamedTuple):
 def prepare(
     path: Path,
     settings: Iterable[tuple[str, str]] = (),
-    find: Callable[[Recipe], Any] = find_pipeline,
+    find: Callable[[Recipe], Any] | None = None,
 ) -> Job:
-    """Compile the pipeline that ``find`` finds for a recipe; ``settings`` are its parameters' texts.
+    """Compile a recipe's pipeline, or another that ``find`` finds for it.
+
+    ``settings`` are further parameters of it, as text.
 
     Raises InputError if the recipe is wrong or names files of this machine, or the pipeline has no
     such parameters.
@@ -54,12 +56,12 @@ def prepare(
         lines += [f"  {key}: {value}" for key, value in local]
         lines.append("name datasets and models on the Hugging Face hub instead")
         raise InputError("\n".join(lines))
-    pipeline = find(recipe)
-    root = json_format.MessageToDict(pipeline.pipeline_spec)["root"]
+    pipeline = (find or find_pipeline)(recipe)
+    spec = json_format.MessageToDict(pipeline.pipeline_spec)
+    root = spec["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
     parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}
-    tasks = root["dag"]["tasks"]
-    steps = {name: task.get("taskInfo", {}).get("name", name) for name, task in tasks.items()}
+    steps = dict(_list_steps(spec, root))
     return Job(
         name=recipe.name,
         pipeline=pipeline.name,
@@ -67,6 +69,16 @@ def prepare(
         parameters=parameters,
         steps={step: step for step in steps.values()} | steps,
     )
+
+
+def _list_steps(spec: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the task and name of each step, also of those that are done on a condition."""
+    for name, task in part["dag"]["tasks"].items():
+        component = spec["components"][task["componentRef"]["name"]]
+        if "dag" in component:
+            yield from _list_steps(spec, component)
+        else:
+            yield name, task.get("taskInfo", {}).get("name", name)
 
 
 def place(server: Server, job: Job, experiment: str, root: str | None) -> dict[str, Any]:

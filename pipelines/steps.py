@@ -4,6 +4,8 @@ from typing import Any
 
 from kfp import dsl
 
+_REPEATABLE = {"generate", "verify", "filter", "select", "sft", "dpo", "evaluate"}
+
 
 class Steps:
     def __init__(self, recipe: Any, workspace: Any, pools: Any, shards: Any = None) -> None:
@@ -12,12 +14,14 @@ class Steps:
 
     def do(self, component: Any, step: str, **arguments: Any) -> Any:
         task = component(step=step, **self._run, **arguments).set_display_name(step)
-        task.set_caching_options(False)
+        if component.name not in _REPEATABLE:
+            task.set_caching_options(False)
         output = task.outputs["output"]
         self.made[step.replace("-", "_")] = output
         return output
 
-    sample = do
+    def sample(self, component: Any, step: str, **arguments: Any) -> Any:
+        return self.do(component, step, **arguments)
 
 
 def on_cluster(name: str, about: str, add: Any) -> Any:

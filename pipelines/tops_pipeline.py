@@ -16,8 +16,6 @@ steps: ``budgets_pipeline.py``.
 
 from typing import Any
 
-from kfp import dsl
-
 from z1_components.deploy.component import deploy
 from z1_components.dpo.component import dpo
 from z1_components.evaluate.component import evaluate
@@ -29,33 +27,22 @@ from z1_components.publish.component import publish
 from z1_components.select.component import select
 from z1_components.sft.component import sft
 from z1_components.verify.component import verify
-
-ASKING = (incumbent, gate, deploy)
-"""Components that ask the registry or the cluster, and do so anew in each run."""
+from z1_pipelines.steps import Steps, on_cluster
 
 
-def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
-    """Add the steps to the pipeline under construction; both arguments are its parameters.
+def add_steps(steps: Steps, budgets: bool = False) -> None:
+    """Add the steps to the pipeline under construction.
 
     ``budgets`` adds what an evaluation over thinking budgets needs.
     """
+    do, made = steps.do, steps.made
 
-    made: dict[str, Any] = {}
-
-    def do(component: Any, step: str, **arguments: Any) -> Any:
-        """Add a step and return its output."""
-        task = component(step=step, recipe=recipe, workspace=workspace, **arguments)
-        task.set_display_name(step).set_caching_options(component not in ASKING)
-        output = task.outputs["output"]
-        made[step.replace("-", "_")] = output
-        return output
-
-    given = do(problems, "problems")
+    given = made.get("problems") or do(problems, "problems")
 
     def answer(name: str, section: str, split: str, efforts: str, **model: Any) -> Any:
         """Sample replies and verify them."""
         how = {"section": section, "split": split, "efforts": efforts}
-        replies = do(generate, f"{name}replies", problems=given, **how, **model)
+        replies = steps.sample(generate, f"{name}replies", problems=given, **how, **model)
         return do(verify, f"{name}verdicts", replies=replies, problems=given)
 
     seed_verdicts = answer("seed-", section="teacher", split="seed", efforts="all")
@@ -94,12 +81,8 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
     do(deploy, "deploy", published=published, gate=passed)
 
 
-@dsl.pipeline(name="tops")
-def tops_pipeline(recipe: str, workspace: str = "") -> None:
-    """Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.
-
-    Args:
-        recipe: The recipe's text, with absolute paths.
-        workspace: The run's folder on this machine; empty on a cluster.
-    """
-    add_steps(recipe, workspace, budgets=False)
+tops_pipeline = on_cluster(
+    "tops",
+    "Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.",
+    add_steps,
+)

@@ -57,7 +57,7 @@ def run_recipe(path: Path, output: Path) -> None:
     What is there already of an unchanged recipe is not made again. Raises InputError if the
     recipe or its data are wrong or another process runs in that folder, RunError if a step fails.
     """
-    from z1_pipelines.choosing import find_pipeline
+    from z1_pipelines.choosing import find_pipeline_here
 
     recipe = load_recipe(path)
     folder = (output / recipe.name).resolve()
@@ -65,7 +65,7 @@ def run_recipe(path: Path, output: Path) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: leave all in order
     with _only_run(folder), (folder / "run.log").open("a", encoding="utf-8", buffering=1) as log:
         log.write(f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} z1 run {path}\n")
-        run_pipeline(find_pipeline(recipe), recipe.model_dump_json(), folder, log, console)
+        run_pipeline(find_pipeline_here(recipe), recipe.model_dump_json(), folder, log, console)
         # Now and not before, so that beside an older report stands its own recipe.
         write_bytes(folder / "recipe.yaml", write_recipe(recipe).encode())
         from z1.evaluation.report import copy_reports, print_table

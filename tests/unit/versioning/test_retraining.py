@@ -67,14 +67,14 @@ def test_enough_new_problems_train_the_model_in_service_further_and_too_few_do_n
     folder = tmp_path / "run"
 
     write_sums(tmp_path, 25)
-    shown = retrain(recipe, folder)
+    retrain(recipe, folder)
     steps = {path.parent.name for path in folder.glob("*/stage.json")}
     assert steps == {"problems", "incumbent", "added"}
     assert "nothing to do: " in (folder / "run.log").read_text()
     assert json.loads((folder / "added" / "added.json").read_bytes())["enough"] is False
 
     write_sums(tmp_path, 50)
-    shown = retrain(recipe, folder)
+    retrain(recipe, folder)
     report = json.loads((folder / "evaluate" / "report.json").read_bytes())
     assert {"incumbent", "iter-sft"} <= {row["name"] for row in report["models"]}
     assert report["gate"]["candidate"] == "iter-sft"
