@@ -7,7 +7,7 @@
               │                               └─ random-right → random, the baseline
               ├─ iter-replies (of tops) → iter-verdicts ─┬─ chosen → iter-sft
               │                                          └─ pairs → iter-dpo
-              └─ evaluate → publish
+              └─ evaluate (against the incumbent) → publish → gate → deploy
 
 The models in brackets are trained for an evaluation over thinking budgets. kfp has no condition
 around a step whose output is used outside of it, so that is a pipeline of its own, of the same
@@ -16,9 +16,12 @@ steps: ``budgets_pipeline.py``.
 
 from typing import Any
 
+from z1_components.deploy.component import deploy
 from z1_components.dpo.component import dpo
 from z1_components.evaluate.component import evaluate
+from z1_components.gate.component import gate
 from z1_components.generate.component import generate
+from z1_components.incumbent.component import incumbent
 from z1_components.problems.component import problems
 from z1_components.publish.component import publish
 from z1_components.select.component import select
@@ -34,7 +37,7 @@ def add_steps(steps: Steps, budgets: bool = False) -> None:
     """
     do, made = steps.do, steps.made
 
-    given = do(problems, "problems")
+    given = made.get("problems") or do(problems, "problems")
 
     def answer(name: str, section: str, split: str, efforts: str, **model: Any) -> Any:
         """Sample replies and verify them."""
@@ -68,8 +71,14 @@ def add_steps(steps: Steps, budgets: bool = False) -> None:
         rows = {"examples": shortest, "problems": given}
         models["tops_stop"] = do(sft, "tops-stop", section="train.tops_stop", **rows)
         models["tops_tags"] = do(sft, "tops-tags", section="train.tops_tags", **rows)
-    do(evaluate, "evaluate", problems=given, **models)
-    do(publish, "publish", **made)
+    sources = dict(made)  # all that a published model may come from
+    in_service = do(incumbent, "incumbent")
+    # After all trainings, which may take days: it may be another one by then.
+    in_service.task.after(*(model.task for model in models.values()))
+    evaluation = do(evaluate, "evaluate", problems=given, incumbent=in_service, **models)
+    published = do(publish, "publish", evaluate=evaluation, **sources)
+    passed = do(gate, "gate", evaluate=evaluation, published=published)
+    do(deploy, "deploy", published=published, gate=passed)
 
 
 tops_pipeline = on_cluster(

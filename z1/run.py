@@ -117,13 +117,20 @@ def run_pipeline(pipeline: Any, recipe: str, folder: Path, log: TextIO, console:
 
 def _steps(pipeline: Any) -> dict[str, str]:
     """Return the step of each of a pipeline's tasks, by the name that kfp.local gives the task."""
-    tasks = pipeline.pipeline_spec.root.dag.tasks.values()
-    return {
-        task.component_ref.name.removeprefix("comp-"): task.inputs.parameters[
-            "step"
-        ].runtime_value.constant.string_value
-        for task in tasks
-    }
+    spec = pipeline.pipeline_spec
+    found: dict[str, str] = {}
+
+    def add(dag: Any) -> None:
+        for task in dag.tasks.values():
+            name = task.component_ref.name
+            if spec.components[name].HasField("dag"):  # what is done on a condition
+                add(spec.components[name].dag)
+            else:
+                step = task.inputs.parameters["step"].runtime_value.constant.string_value
+                found[name.removeprefix("comp-")] = step
+
+    add(spec.root.dag)
+    return found
 
 
 class _Screen(io.TextIOBase):
@@ -217,7 +224,7 @@ class _Screen(io.TextIOBase):
             note, time_taken = "skipped: done before", ""
         else:
             record = read_record(self._folder / self._step)
-            note = f"kept {record['kept']} {record['unit']}"
+            note = record["details"].get("text") or f"kept {record['kept']} {record['unit']}"
             time_taken = f", {record['seconds']:.0f} s"
             if record["dropped"]:
                 note += f", dropped {record['dropped']}"

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import yaml
 from kfp import dsl, local
+from kfp.local.graph_utils import topological_sort
 from rich.console import Console
 
 from z1.errors import InputError, RunError
@@ -107,6 +108,18 @@ def compile_pipeline(name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         }
         for task, parts in tasks.items()
     }
+    cached = {
+        values[task]["step"]
+        for task, parts in tasks.items()
+        if parts["cachingOptions"].get("enableCache")
+    }
+    assert cached == {value["step"] for value in values.values()} - set(SERVICE)
+    # As late as possible, since the trainings may take days.
+    order = topological_sort(
+        {task: parts.get("dependentTasks", []) for task, parts in tasks.items()}
+    )
+    last = [values[task]["step"] for task in order][:5]
+    assert last == ["deploy", "gate", "publish", "evaluate", "incumbent"]
     inputs = {
         values[task]["step"]: {
             name: values[given["taskOutputArtifact"]["producerTask"]]["step"]
@@ -118,6 +131,14 @@ def compile_pipeline(name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     return inputs, {step: value for step, value in settings.items() if value}
 
 
+SERVICE = {
+    "incumbent": {},
+    "gate": {"evaluate": "evaluate", "published": "publish"},
+    "deploy": {"published": "publish", "gate": "gate"},
+}
+"""The steps that ask the registry and the cluster."""
+
+
 def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
     inputs, settings = compile_pipeline("z1_pipeline", tmp_path)
     given = {"problems": "problems"}
@@ -127,9 +148,10 @@ def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
         "kept": given | {"replies": "replies"},
         "subset": given | {"replies": "kept"},
         "z1": given | {"examples": "subset"},
-        "evaluate": given | {"z1": "z1"},
+        "evaluate": given | {"z1": "z1", "incumbent": "incumbent"},
         "publish": {step: step for step in ("problems", "replies", "kept", "subset", "z1")}
         | {"evaluate": "evaluate"},
+        **SERVICE,
     }
     assert settings == {
         "replies": {"section": "teacher", "split": "train", "efforts": "none"},
@@ -144,6 +166,7 @@ def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_pat
     given = {"problems": "problems"}
     budgets = name == "budgets_pipeline"
     more = given | {"examples": "shortest"}
+    assert {step: inputs.pop(step) for step in SERVICE} == SERVICE
     published = inputs.pop("publish")
     assert published == {step.replace("-", "_"): step for step in inputs}
     assert inputs == {
@@ -171,6 +194,7 @@ def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_pat
             "tops": "tops",
             "iter_sft": "iter-sft",
             "iter_dpo": "iter-dpo",
+            "incumbent": "incumbent",
         }
         | ({"tops_stop": "tops-stop", "tops_tags": "tops-tags"} if budgets else {}),
     } | ({"tops-stop": more, "tops-tags": more} if budgets else {})
@@ -291,7 +315,7 @@ def test_steps_end_when_their_run_is_killed(tmp_path, content):
         steps = psutil.Process(process.pid).children(recursive=True)
         process.kill()
     assert steps
-    _, alive = psutil.wait_procs(steps, timeout=20)
+    _, alive = psutil.wait_procs(steps, timeout=60)
     assert not alive
     assert not (tmp_path / "runs" / "mine" / "problems").exists()
 

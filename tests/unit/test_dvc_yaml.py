@@ -48,7 +48,10 @@ STEPS = {name: read_command(name) for name in DVC["stages"]}
 
 
 def read_pipeline(folder: Path) -> dict[str, Step]:
-    """Return the pipeline's steps that lead to the evaluation, and that one."""
+    """Return the pipeline's steps that lead to the evaluation, and that one.
+
+    Without the incumbent: under DVC nothing is published, so there is none.
+    """
     path = folder / "pipeline.yaml"
     compiler.Compiler().compile(budgets_pipeline, str(path))
     spec = next(yaml.safe_load_all(path.read_text()))
@@ -72,6 +75,7 @@ def read_pipeline(folder: Path) -> dict[str, Step]:
         options = {name: text for name, text in constants[task].items() if name not in PLACE}
         section = constants[task].get("section", stage)
         found[constants[task]["step"]] = Step(stage, section, inputs, options)
+    del found["evaluate"].inputs["incumbent"]
     needed, waiting = set(), ["evaluate"]
     while waiting:
         needed.add(step := waiting.pop())

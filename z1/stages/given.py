@@ -10,8 +10,10 @@ from z1.recipe import (
     DpoTraining,
     Evaluation,
     Filter,
+    Gate,
     Problems,
     Publish,
+    Retrain,
     Sampling,
     Section,
     Selection,
@@ -33,6 +35,10 @@ class Needs(NamedTuple):
     """Options it cannot do without, and the values of each; none listed if it checks them."""
     further: tuple[str, ...] = ()
     """Further options it takes and checks."""
+    absent: bool = False
+    """Whether the recipe may leave the section out; the stage then has nothing to do."""
+    looks: bool = False
+    """Whether it asks elsewhere than in files, so that its ``look`` has its part in the key."""
     keeps: bool = False
     """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
 
@@ -54,8 +60,11 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
+    "incumbent": Needs((Publish,), looks=True),
+    "added": Needs((Retrain,), ("problems", "incumbent")),
     "publish": Needs((Publish,), (), None),
-    "deploy": Needs((Deployment,), ("published",)),
+    "gate": Needs((Gate,), ("evaluate", "published")),
+    "deploy": Needs((Deployment,), ("published",), ("gate",), absent=True),
 }
 
 
@@ -66,7 +75,7 @@ def check_given(
     if stage not in STAGES:
         raise InputError(f"{stage}: no such stage; there are {', '.join(STAGES)}")
     needs = STAGES[stage]
-    if not isinstance(section, needs.section):
+    if not isinstance(section, needs.section) and not (needs.absent and section is None):
         kinds = " or ".join(kind.__name__ for kind in needs.section)
         raise InputError(
             f"section {key}: {stage} takes one of the kind {kinds}, not {type(section).__name__}"
