@@ -55,6 +55,8 @@ class Recipe(Section):
     checkpoints: Annotated[str, AfterValidator(_check_address)] | None = None
     """An address such as ``s3://bucket/prefix``, under which unfinished steps keep what they have
     finished, so that a pod that starts with an empty folder goes on from there."""
+    notify: str | None = Field(None, pattern="^https?://")
+    """A web address that is told how a run on a cluster ended."""
     model: BaseModelSection
     efforts: EffortPrompts | None = None
     """TOPS: the system prompt that asks for each effort."""

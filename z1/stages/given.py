@@ -32,7 +32,9 @@ class Needs(NamedTuple):
     optional: tuple[str, ...] | None = ()
     """Further inputs it takes; None where it checks their names by itself."""
     options: Mapping[str, tuple[str, ...]] = {}
-    """Its options, all of them needed, and the values of each; none listed if it checks them."""
+    """Options it cannot do without, and the values of each; none listed if it checks them."""
+    further: tuple[str, ...] = ()
+    """Further options it takes and checks."""
     absent: bool = False
     """Whether the recipe may leave the section out; the stage then has nothing to do."""
     looks: bool = False
@@ -48,8 +50,10 @@ STAGES = {
         ("problems",),
         ("model",),
         {"split": SPLITS, "efforts": ("all", "none")},
+        ("shard",),
         keeps=True,
     ),
+    "merge": Needs((Section,), (), None),
     "verify": Needs((Section,), ("replies", "problems")),
     "filter": Needs((Filter,), ("replies", "problems")),
     "select": Needs((Selection,), ("replies", "problems"), ("seed",), {"rule": ()}),
@@ -80,7 +84,7 @@ def check_given(
     if stage == "generate" and isinstance(section, Sampling):
         wanted = (*wanted, "model")
     _check_names(stage, "input", wanted, needs.optional, inputs)
-    _check_names(stage, "option", tuple(needs.options), (), options)
+    _check_names(stage, "option", tuple(needs.options), needs.further, options)
     for name, values in needs.options.items():
         if values and options[name] not in values:
             raise InputError(

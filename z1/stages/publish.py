@@ -91,14 +91,18 @@ class _Family:
         if name in self._found:
             return name
         record, folder = self._records[step], self._inputs[step]
-        steps = [self._step_of(parent, step) for parent in record["parents"]]
+        stage, ancestors = record.get("stage"), record["parents"]
+        if stage == "merge":  # of shards, which are parts of it and no versions of their own
+            stage, shards = "generate", ancestors
+            ancestors = list({p["key"]: p for s in shards for p in s["parents"]}.values())
+        steps = [self._step_of(parent, step) for parent in ancestors]
         known = [parent for parent in steps if self._records[parent].get("stage") == "incumbent"]
         parents = [self._add(parent) for parent in steps if parent not in known]
         origins: dict[str, str] = {}
         if not known and all(self._found[parent].kind == "dataset" for parent in parents):
-            if record.get("stage") == "sft":
+            if stage == "sft":
                 parents += self._outside("base", origins, **self._base())
-            elif record.get("stage") == "generate":
+            elif stage == "generate":
                 parents += self._outside("teacher", origins, **self._teacher())
         self._found[name] = self._artifact(
             name=name,
