@@ -1,16 +1,14 @@
 """The TOPS pipeline for recipes with ``evaluate.budgets``: two more models, and a curve of each."""
 
-from kfp import dsl
+from functools import partial
 
+from z1_pipelines.steps import on_cluster
 from z1_pipelines.tops_pipeline import add_steps
 
+add_budgets_steps = partial(add_steps, budgets=True)
 
-@dsl.pipeline(name="tops-budgets")
-def budgets_pipeline(recipe: str, workspace: str = "") -> None:
-    """The TOPS pipeline, and the thinking-optimal model trained to stop, and with tags.
-
-    Args:
-        recipe: The recipe's text, with absolute paths.
-        workspace: The run's folder on this machine; empty on a cluster.
-    """
-    add_steps(recipe, workspace, budgets=True)
+budgets_pipeline = on_cluster(
+    "tops-budgets",
+    "The TOPS pipeline, and the thinking-optimal model trained to stop, and with tags.",
+    add_budgets_steps,
+)

@@ -1,6 +1,7 @@
 """The commands on a cluster with Kubeflow Pipelines: a recipe run there, once or by the clock."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def _job_options(command: Any) -> Any:
         click.option("--experiment", help="Made if it is missing. [the recipe's name]"),
         click.option("--pipeline-root", help="Where files go: s3://bucket/folder. [the server's]"),
         click.option(
+            "--service-account", help="Of its pods. [z1-steps; with a roll-out z1-deploy]"
+        ),
+        click.option(
             "--set",
             "settings",
             type=Pair(),
@@ -52,12 +56,15 @@ def _job_options(command: Any) -> Any:
 @click.argument("recipe")
 @_job_options
 @_server_options
+@click.option("--retrain", is_flag=True, help="Retrain the model in service, as a schedule does.")
 @click.option("--wait", is_flag=True, help="Follow the run to its end; code 1 if it fails.")
 def submit(
     recipe: str,
     experiment: str | None,
     pipeline_root: str | None,
+    service_account: str | None,
     settings: tuple[tuple[str, str], ...],
+    retrain: bool,
     wait: bool,
     **where: Any,
 ) -> None:
@@ -75,14 +82,17 @@ def submit(
         --namespace me --token-file token --pipeline-root s3://models/tops --wait
       kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80 &
       z1 submit demo --host http://localhost:8080
+      z1 submit mine.yaml --retrain --host http://localhost:8080
     """
     from z1.recipe import find_recipe
+    from z1_pipelines.choosing import find_retraining
     from z1_pipelines.job import prepare
     from z1_pipelines.server import connect
     from z1_pipelines.submit import follow
     from z1_pipelines.submit import submit as submit_job
 
-    job = prepare(find_recipe(recipe), settings)
+    find = find_retraining if retrain else None
+    job = prepare(find_recipe(recipe), settings, find, service_account)
     server = connect(**where)
     run = submit_job(server, job, experiment, pipeline_root)
     click.echo(f"Run {run.id} of pipeline {job.pipeline}, version {job.version}\n{run.page}")
@@ -99,6 +109,9 @@ def submit(
 @click.argument("recipe", required=False)
 @click.option("--cron", help="When, in UTC: minute hour day month weekday; or seconds first.")
 @click.option("--name", help="Of the schedule. [the recipe's]")
+@click.option(
+    "--mode", type=click.Choice(["iteration", "full"]), help="Of retraining. [the recipe's]"
+)
 @click.option("--list", "listing", is_flag=True, help="Show the schedules there are.")
 @click.option("--remove", metavar="NAME", help="Delete a schedule.")
 @_job_options
@@ -107,14 +120,21 @@ def schedule(
     recipe: str | None,
     cron: str | None,
     name: str | None,
+    mode: Any,
     listing: bool,
     remove: str | None,
     experiment: str | None,
     pipeline_root: str | None,
+    service_account: str | None,
     settings: tuple[tuple[str, str], ...],
     **where: Any,
 ) -> None:
-    """Run the pipeline of RECIPE on a cluster again and again.
+    """Retrain the model of RECIPE on a cluster again and again.
+
+    A run finds the problems added since the model in service (stage prod of publish.registry) was
+    made. If there are as many as retrain.min_problems it trains that model further on them
+    (iteration), or the base on all problems (full), and puts the new one into service if the gate
+    opens. With fewer it does nothing.
 
     One run at a time; a run that was missed is not made up for. Called again, it changes the
     schedule of that name. A run that is under way goes on when its schedule is changed or removed.
@@ -141,11 +161,13 @@ def schedule(
         click.echo(f"{remove}: removed")
     elif recipe and cron:
         from z1.recipe import find_recipe
+        from z1_pipelines.choosing import find_retraining
         from z1_pipelines.cron import parse_cron, say_next
         from z1_pipelines.job import prepare
 
         times = parse_cron(cron)
-        job = prepare(find_recipe(recipe), settings)
+        find = partial(find_retraining, mode=mode)
+        job = prepare(find_recipe(recipe), settings, find, service_account)
         name = name or job.name
         server = connect(**where)
         done = schedules.set_schedule(server, job, name, times, experiment, pipeline_root)

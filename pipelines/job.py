@@ -6,16 +6,16 @@ Everything that can be wrong is looked for before the server is asked for anythi
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
-from kfp import compiler
 
 from z1.errors import InputError
-from z1.recipe import find_local_paths, load_recipe
+from z1.recipe import Recipe, find_local_paths, load_recipe
 from z1_pipelines.choosing import find_pipeline
+from z1_pipelines.compiling import compile_pipeline
 from z1_pipelines.server import Server, ServerError, ask, list_all, named
 
 
@@ -29,6 +29,8 @@ class Job(NamedTuple):
     package: str
     """The compiled pipeline."""
     parameters: dict[str, Any]
+    account: str
+    """The Kubernetes service account of its pods; a roll-out needs one with more rights."""
     steps: dict[str, str]
     """Each step's name, by what a server may call it: its task in the pipeline, or itself."""
 
@@ -38,8 +40,15 @@ class Job(NamedTuple):
         return f"sha256-{hashlib.sha256(self.package.encode()).hexdigest()[:16]}"
 
 
-def prepare(path: Path, settings: Iterable[tuple[str, str]] = ()) -> Job:
-    """Compile a recipe's pipeline; ``settings`` are further parameters of it, as text.
+def prepare(
+    path: Path,
+    settings: Iterable[tuple[str, str]] = (),
+    find: Callable[[Recipe], Any] | None = None,
+    account: str | None = None,
+) -> Job:
+    """Compile a recipe's pipeline, or another that ``find`` finds for it.
+
+    ``settings`` are further parameters of it, as text.
 
     Raises InputError if the recipe is wrong or names files of this machine, or the pipeline has no
     such parameters.
@@ -50,19 +59,30 @@ def prepare(path: Path, settings: Iterable[tuple[str, str]] = ()) -> Job:
         lines += [f"  {key}: {value}" for key, value in local]
         lines.append("name datasets and models on the Hugging Face hub instead")
         raise InputError("\n".join(lines))
-    pipeline = find_pipeline(recipe)
-    root = json_format.MessageToDict(pipeline.pipeline_spec)["root"]
+    pipeline = (find or find_pipeline)(recipe)
+    spec = json_format.MessageToDict(pipeline.pipeline_spec)
+    root = spec["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
     parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}
-    tasks = root["dag"]["tasks"]
-    steps = {name: task.get("taskInfo", {}).get("name", name) for name, task in tasks.items()}
+    steps = dict(_list_steps(spec, root))
     return Job(
         name=recipe.name,
         pipeline=pipeline.name,
-        package=_compile(pipeline),
+        package=compile_pipeline(pipeline),
         parameters=parameters,
+        account=account or ("z1-deploy" if recipe.deploy else "z1-steps"),
         steps={step: step for step in steps.values()} | steps,
     )
+
+
+def _list_steps(spec: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the task and name of each step, also of those that are done on a condition."""
+    for name, task in part["dag"]["tasks"].items():
+        component = spec["components"][task["componentRef"]["name"]]
+        if "dag" in component:
+            yield from _list_steps(spec, component)
+        else:
+            yield name, task.get("taskInfo", {}).get("name", name)
 
 
 def place(server: Server, job: Job, experiment: str, root: str | None) -> dict[str, Any]:
@@ -77,14 +97,8 @@ def place(server: Server, job: Job, experiment: str, root: str | None) -> dict[s
         "pipeline_version_reference": _upload(server, job),
         "experiment_id": _ensure_experiment(server, experiment),
         "runtime_config": config,
+        "service_account": job.account,
     }
-
-
-def _compile(pipeline: Any) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(pipeline_func=pipeline, package_path=str(path))
-        return path.read_text(encoding="utf-8")
 
 
 def _read(

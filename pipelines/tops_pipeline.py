@@ -7,7 +7,7 @@
               │                               └─ random-right → random, the baseline
               ├─ iter-replies (of tops) → iter-verdicts ─┬─ chosen → iter-sft
               │                                          └─ pairs → iter-dpo
-              └─ evaluate → publish
+              └─ evaluate (against the incumbent) → publish → gate → deploy
 
 The models in brackets are trained for an evaluation over thinking budgets. kfp has no condition
 around a step whose output is used outside of it, so that is a pipeline of its own, of the same
@@ -16,39 +16,33 @@ steps: ``budgets_pipeline.py``.
 
 from typing import Any
 
-from kfp import dsl
-
+from z1_components.deploy.component import deploy
 from z1_components.dpo.component import dpo
 from z1_components.evaluate.component import evaluate
+from z1_components.gate.component import gate
 from z1_components.generate.component import generate
+from z1_components.incumbent.component import incumbent
 from z1_components.problems.component import problems
 from z1_components.publish.component import publish
 from z1_components.select.component import select
 from z1_components.sft.component import sft
 from z1_components.verify.component import verify
+from z1_pipelines.steps import Steps, on_cluster
 
 
-def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
-    """Add the steps to the pipeline under construction; both arguments are its parameters.
+def add_steps(steps: Steps, budgets: bool = False) -> None:
+    """Add the steps to the pipeline under construction.
 
     ``budgets`` adds what an evaluation over thinking budgets needs.
     """
+    do, made = steps.do, steps.made
 
-    made: dict[str, Any] = {}
-
-    def do(component: Any, step: str, **arguments: Any) -> Any:
-        """Add a step and return its output."""
-        task = component(step=step, recipe=recipe, workspace=workspace, **arguments)
-        output = task.set_display_name(step).outputs["output"]
-        made[step.replace("-", "_")] = output
-        return output
-
-    given = do(problems, "problems")
+    given = made.get("problems") or do(problems, "problems")
 
     def answer(name: str, section: str, split: str, efforts: str, **model: Any) -> Any:
         """Sample replies and verify them."""
         how = {"section": section, "split": split, "efforts": efforts}
-        replies = do(generate, f"{name}replies", problems=given, **how, **model)
+        replies = steps.sample(generate, f"{name}replies", problems=given, **how, **model)
         return do(verify, f"{name}verdicts", replies=replies, problems=given)
 
     seed_verdicts = answer("seed-", section="teacher", split="seed", efforts="all")
@@ -77,16 +71,18 @@ def add_steps(recipe: Any, workspace: Any, budgets: bool) -> None:
         rows = {"examples": shortest, "problems": given}
         models["tops_stop"] = do(sft, "tops-stop", section="train.tops_stop", **rows)
         models["tops_tags"] = do(sft, "tops-tags", section="train.tops_tags", **rows)
-    do(evaluate, "evaluate", problems=given, **models)
-    do(publish, "publish", **made)
+    sources = dict(made)  # all that a published model may come from
+    in_service = do(incumbent, "incumbent")
+    # After all trainings, which may take days: it may be another one by then.
+    in_service.task.after(*(model.task for model in models.values()))
+    evaluation = do(evaluate, "evaluate", problems=given, incumbent=in_service, **models)
+    published = do(publish, "publish", evaluate=evaluation, **sources)
+    passed = do(gate, "gate", evaluate=evaluation, published=published)
+    do(deploy, "deploy", published=published, gate=passed)
 
 
-@dsl.pipeline(name="tops")
-def tops_pipeline(recipe: str, workspace: str = "") -> None:
-    """Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.
-
-    Args:
-        recipe: The recipe's text, with absolute paths.
-        workspace: The run's folder on this machine; empty on a cluster.
-    """
-    add_steps(recipe, workspace, budgets=False)
+tops_pipeline = on_cluster(
+    "tops",
+    "Train a tag model, the thinking-optimal model, its baseline and its iterations; test all.",
+    add_steps,
+)

@@ -101,9 +101,9 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, evaluate, publish or deploy.
-    Inputs are folders that other stages wrote. An output that is there already, made of the same
-    inputs, is not made again.
+    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, evaluate, publish, gate
+    or deploy. Inputs are folders that other stages wrote. An output that is there already, made of
+    the same inputs, is not made again.
 
     \b
     Inputs and options of each stage:
@@ -114,9 +114,12 @@ def stage(
       select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens
       sft        examples, model, problems
       dpo        pairs, model
-      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1
+      incumbent  (none)
+      evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1,
+                 incumbent
       publish    evaluate, and by their names all steps that the model came from
-      deploy     published
+      gate       evaluate, published
+      deploy     published, gate
 
     \b
     Example:

@@ -179,3 +179,18 @@ def scan(folder: Path, schema: pl.Schema) -> pl.LazyFrame:
     if missing:
         raise InputError(f"{folder}: column {', '.join(missing)} is missing")
     return frame.select(schema.names())
+
+
+def count_replies(replies: pl.LazyFrame) -> list[dict[str, Any]]:
+    """Count trajectories, their mean tokens and how many were cut, by effort."""
+    return (
+        replies.group_by("effort")
+        .agg(
+            pl.len().alias("replies"),
+            pl.col("thinking_tokens").mean().round(1),
+            (pl.col("finish_reason") == "length").sum().alias("cut"),
+        )
+        .sort("effort")
+        .collect()
+        .to_dicts()
+    )

@@ -57,7 +57,7 @@ def run_recipe(path: Path, output: Path) -> None:
     What is there already of an unchanged recipe is not made again. Raises InputError if the
     recipe or its data are wrong or another process runs in that folder, RunError if a step fails.
     """
-    from z1_pipelines.choosing import find_pipeline
+    from z1_pipelines.choosing import find_pipeline_here
 
     recipe = load_recipe(path)
     folder = (output / recipe.name).resolve()
@@ -65,7 +65,7 @@ def run_recipe(path: Path, output: Path) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: leave all in order
     with _only_run(folder), (folder / "run.log").open("a", encoding="utf-8", buffering=1) as log:
         log.write(f"\n===== {time.strftime('%Y-%m-%d %H:%M:%S')} z1 run {path}\n")
-        run_pipeline(find_pipeline(recipe), recipe.model_dump_json(), folder, log, console)
+        run_pipeline(find_pipeline_here(recipe), recipe.model_dump_json(), folder, log, console)
         # Now and not before, so that beside an older report stands its own recipe.
         write_bytes(folder / "recipe.yaml", write_recipe(recipe).encode())
         from z1.evaluation.report import copy_reports, print_table
@@ -117,13 +117,20 @@ def run_pipeline(pipeline: Any, recipe: str, folder: Path, log: TextIO, console:
 
 def _steps(pipeline: Any) -> dict[str, str]:
     """Return the step of each of a pipeline's tasks, by the name that kfp.local gives the task."""
-    tasks = pipeline.pipeline_spec.root.dag.tasks.values()
-    return {
-        task.component_ref.name.removeprefix("comp-"): task.inputs.parameters[
-            "step"
-        ].runtime_value.constant.string_value
-        for task in tasks
-    }
+    spec = pipeline.pipeline_spec
+    found: dict[str, str] = {}
+
+    def add(dag: Any) -> None:
+        for task in dag.tasks.values():
+            name = task.component_ref.name
+            if spec.components[name].HasField("dag"):  # what is done on a condition
+                add(spec.components[name].dag)
+            else:
+                step = task.inputs.parameters["step"].runtime_value.constant.string_value
+                found[name.removeprefix("comp-")] = step
+
+    add(spec.root.dag)
+    return found
 
 
 class _Screen(io.TextIOBase):
@@ -217,7 +224,7 @@ class _Screen(io.TextIOBase):
             note, time_taken = "skipped: done before", ""
         else:
             record = read_record(self._folder / self._step)
-            note = f"kept {record['kept']} {record['unit']}"
+            note = record["details"].get("text") or f"kept {record['kept']} {record['unit']}"
             time_taken = f", {record['seconds']:.0f} s"
             if record["dropped"]:
                 note += f", dropped {record['dropped']}"

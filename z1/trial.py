@@ -18,6 +18,7 @@ from z1.recipe import (
     Baseline,
     BenchmarkSource,
     Evaluation,
+    Publish,
     Recipe,
     Sampling,
     Section,
@@ -39,6 +40,7 @@ class Trial(Section):
     seed: int = 0
     model: None = None
     train: None = None
+    publish: Publish = Publish()
     window: ThinkingWindow
     verify: Verify = Verify()
     evaluate: Evaluation

@@ -24,6 +24,7 @@ def evaluate(
     tops_stop: Optional[Input[Model]] = None,  # noqa: UP045
     tops_tags: Optional[Input[Model]] = None,  # noqa: UP045
     z1: Optional[Input[Model]] = None,  # noqa: UP045
+    incumbent: Optional[Input[Model]] = None,  # noqa: UP045
     workspace: str = "",
 ) -> None:
     """Test the models, the recipe's base model and its baselines on the evaluation problems.
@@ -40,6 +41,7 @@ def evaluate(
         tops_stop: The thinking-optimal model, trained to stop; tested over budgets alone.
         tops_tags: The same, trained with tags around its thinking; tested over budgets alone.
         z1: The model of the Z1 pipeline.
+        incumbent: Output of the incumbent component: the model in service, if there is one.
         workspace: The run's folder on this machine; empty on a cluster.
         output: Every reply with its verdict, report.json and report.html.
         report: The report as a page.
@@ -59,6 +61,7 @@ def evaluate(
         "tops-stop": tops_stop,
         "tops-tags": tops_tags,
         "z1": z1,
+        "incumbent": incumbent,
     }
     folder = run_component("evaluate", recipe, "evaluate", inputs, output, metrics, step, workspace)
     shutil.copyfile(folder / "report.html", report.path)

@@ -19,6 +19,7 @@ def generate(
     output: Output[Dataset],
     metrics: Output[Metrics],
     model: Optional[Input[Model]] = None,  # noqa: UP045 - kfp reads this form only
+    shard: str = "1/1",
     workspace: str = "",
 ) -> None:
     """Sample replies to the problems of a split.
@@ -31,6 +32,7 @@ def generate(
         step: Name of the output folder.
         problems: Output of the problems component.
         model: The model that answers; none for the teacher.
+        shard: Which part of the problems, such as 2/4 for the second of four.
         workspace: The run's folder on this machine; empty on a cluster.
         output: Parts of trajectories.
         metrics: Replies kept and dropped, and the seconds it took.
@@ -39,4 +41,7 @@ def generate(
 
     inputs = {"problems": problems, "model": model}
     options = {"split": split, "efforts": efforts}
+    if shard != "1/1":
+        options["shard"] = shard
+        step += f"-{shard.replace('/', '-of-')}"
     run_component("generate", recipe, section, inputs, output, metrics, step, workspace, options)

@@ -37,6 +37,8 @@ def publish(
     kept: Optional[Input[Dataset]] = None,  # noqa: UP045
     subset: Optional[Input[Dataset]] = None,  # noqa: UP045
     z1: Optional[Input[Model]] = None,  # noqa: UP045
+    incumbent: Optional[Input[Model]] = None,  # noqa: UP045
+    added: Optional[Input[Dataset]] = None,  # noqa: UP045
     workspace: str = "",
 ) -> None:
     """Publish the model that the recipe names and all that it was made from.
@@ -69,6 +71,9 @@ def publish(
         kept: Output of that step of the Z1 pipeline.
         subset: Likewise.
         z1: Likewise.
+        incumbent: Output of that step of a retraining, whose version is a parent of what comes
+            from it.
+        added: Output of that step of a retraining.
         workspace: The run's folder on this machine; empty on a cluster.
         output: versions.json, with the version of each step.
         metrics: Versions that stand for the model and its ancestors, and the seconds it took.
@@ -99,5 +104,7 @@ def publish(
         "kept": kept,
         "subset": subset,
         "z1": z1,
+        "incumbent": incumbent,
+        "added": added,
     }
     run_component("publish", recipe, "publish", inputs, output, metrics, step, workspace)

@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from kfp import dsl, local
+from kfp import compiler, dsl, local
+from kfp.local.graph_utils import topological_sort
 from rich.console import Console
 
 from z1.errors import InputError, RunError
@@ -24,6 +25,8 @@ from z1_components.generate.component import generate
 from z1_components.problems.component import problems
 from z1_components.select.component import select
 from z1_components.verify.component import verify
+from z1_pipelines.choosing import PIPELINES as CHOICES
+from z1_pipelines.steps import here
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 
@@ -95,8 +98,11 @@ def compile_pipeline(name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     """Compile a pipeline; return the inputs of each step by their steps, and its settings."""
     kfp = Path(sys.executable).with_name("kfp")
     output = folder / f"{name}.yaml"
-    command = [kfp, "dsl", "compile", "--py", PIPELINES / f"{name}.py", "--output", output]
+    command = [kfp, "dsl", "compile", "--py", PIPELINES / f"{name}_pipeline.py", "--output", output]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    # The same steps as on this machine; what a cluster has more of is tested with the pipelines.
+    kept = "tops-budgets" if name == "budgets" else name
+    compiler.Compiler().compile(here(kept, CHOICES[kept].add), str(output))
     spec = next(yaml.safe_load_all(output.read_text()))
     tasks = spec["root"]["dag"]["tasks"]
     values = {
@@ -107,6 +113,12 @@ def compile_pipeline(name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
         }
         for task, parts in tasks.items()
     }
+    # As late as possible, since the trainings may take days.
+    order = topological_sort(
+        {task: parts.get("dependentTasks", []) for task, parts in tasks.items()}
+    )
+    last = [values[task]["step"] for task in order][:5]
+    assert last == ["deploy", "gate", "publish", "evaluate", "incumbent"]
     inputs = {
         values[task]["step"]: {
             name: values[given["taskOutputArtifact"]["producerTask"]]["step"]
@@ -118,8 +130,16 @@ def compile_pipeline(name: str, folder: Path) -> tuple[dict[str, Any], dict[str,
     return inputs, {step: value for step, value in settings.items() if value}
 
 
+SERVICE = {
+    "incumbent": {},
+    "gate": {"evaluate": "evaluate", "published": "publish"},
+    "deploy": {"published": "publish", "gate": "gate"},
+}
+"""The steps that ask the registry and the cluster."""
+
+
 def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
-    inputs, settings = compile_pipeline("z1_pipeline", tmp_path)
+    inputs, settings = compile_pipeline("z1", tmp_path)
     given = {"problems": "problems"}
     assert inputs == {
         "problems": {},
@@ -127,9 +147,10 @@ def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
         "kept": given | {"replies": "replies"},
         "subset": given | {"replies": "kept"},
         "z1": given | {"examples": "subset"},
-        "evaluate": given | {"z1": "z1"},
+        "evaluate": given | {"z1": "z1", "incumbent": "incumbent"},
         "publish": {step: step for step in ("problems", "replies", "kept", "subset", "z1")}
         | {"evaluate": "evaluate"},
+        **SERVICE,
     }
     assert settings == {
         "replies": {"section": "teacher", "split": "train", "efforts": "none"},
@@ -138,12 +159,13 @@ def test_the_z1_pipeline_is_wired_as_designed(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["tops_pipeline", "budgets_pipeline"])
+@pytest.mark.parametrize("name", ["tops", "budgets"])
 def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_path):
     inputs, settings = compile_pipeline(name, tmp_path)
     given = {"problems": "problems"}
-    budgets = name == "budgets_pipeline"
+    budgets = name == "budgets"
     more = given | {"examples": "shortest"}
+    assert {step: inputs.pop(step) for step in SERVICE} == SERVICE
     published = inputs.pop("publish")
     assert published == {step.replace("-", "_"): step for step in inputs}
     assert inputs == {
@@ -171,6 +193,7 @@ def test_pipelines_compile_from_anywhere_and_are_wired_as_designed(name, tmp_pat
             "tops": "tops",
             "iter_sft": "iter-sft",
             "iter_dpo": "iter-dpo",
+            "incumbent": "incumbent",
         }
         | ({"tops_stop": "tops-stop", "tops_tags": "tops-tags"} if budgets else {}),
     } | ({"tops-stop": more, "tops-tags": more} if budgets else {})

@@ -169,7 +169,8 @@ def test_the_report_holds_every_model_and_stage(report, finished):
         assert {"accuracy_stderr", "thinking_tokens", "by_difficulty", "temperature"} <= set(model)
         assert set(model["by_difficulty"]) == {"2", "3", "4"}
     steps = {p.parent.name for p in finished.glob("*/stage.json")}
-    assert {stage["name"] for stage in report["stages"]} == steps - {"publish"}
+    after = {"incumbent", "publish", "gate", "deploy"}  # these found nothing to do
+    assert {stage["name"] for stage in report["stages"]} == steps - after
     for stage in report["stages"]:
         assert isinstance(stage["kept"], int)
         assert isinstance(stage["dropped"], int)
@@ -218,7 +219,7 @@ def test_a_changed_recipe_runs_again_what_it_must(finished, workplace):
         recipe.write_text(original)
     after = {p.parent.name: p.stat().st_mtime_ns for p in finished.glob("*/stage.json")}
     changed = {step for step in after if after[step] != before[step]}
-    assert changed == {"iter-dpo", "evaluate", "publish"}
+    assert changed == {"iter-dpo", "evaluate", "publish", "gate", "deploy"}
 
 
 def test_bad_data_stops_with_code_2_and_leaves_the_report(finished, workplace):

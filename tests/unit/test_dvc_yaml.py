@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from z1 import stages
 from z1.cli import stage as stage_command
 from z1.stages import find_section
-from z1_pipelines.budgets_pipeline import budgets_pipeline
+from z1_pipelines.budgets_pipeline import add_budgets_steps
+from z1_pipelines.steps import here
 
 ROOT = Path(__file__).parents[2]
 RECIPE = "recipes/demo.yaml"
@@ -48,9 +49,12 @@ STEPS = {name: read_command(name) for name in DVC["stages"]}
 
 
 def read_pipeline(folder: Path) -> dict[str, Step]:
-    """Return the pipeline's steps that lead to the evaluation, and that one."""
+    """Return the pipeline's steps that lead to the evaluation, and that one.
+
+    Without the incumbent: under DVC nothing is published, so there is none.
+    """
     path = folder / "pipeline.yaml"
-    compiler.Compiler().compile(budgets_pipeline, str(path))
+    compiler.Compiler().compile(here("tops-budgets", add_budgets_steps), str(path))
     spec = next(yaml.safe_load_all(path.read_text()))
     tasks = spec["root"]["dag"]["tasks"]
     constants = {
@@ -72,6 +76,7 @@ def read_pipeline(folder: Path) -> dict[str, Step]:
         options = {name: text for name, text in constants[task].items() if name not in PLACE}
         section = constants[task].get("section", stage)
         found[constants[task]["step"]] = Step(stage, section, inputs, options)
+    del found["evaluate"].inputs["incumbent"]
     needed, waiting = set(), ["evaluate"]
     while waiting:
         needed.add(step := waiting.pop())

@@ -14,8 +14,9 @@ MODELS = {
     "iter-sft": "Iter-SFT",
     "iter-dpo": "Iter-DPO",
     "z1": "Z1",
+    "incumbent": "Incumbent",
 }
-"""The models of a run, in the order of the report, and how people read their names."""
+"""The models of a run and the one in service, in the report's order, with the names for people."""
 METHODS: dict[str | None, tuple[str, ...]] = {
     "tops": ("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
     "z1": ("base", "z1"),

@@ -27,18 +27,12 @@ def compare(
 
     ``means`` is the table of ``metrics.per_problem``; ``selected`` the mean tokens of the rows that
     each of the two was trained on, as far as they are known. The result has ``model``,
-    ``against``, ``temperature``, ``problems``, ``accuracy_difference`` and ``token_ratio`` (each
-    with ``value`` and the ends ``low`` and ``high`` of its 95 % interval; the ratio is null where
-    the baseline does not think), and ``selected_tokens``, the two means and their ``ratio``.
+    ``against``, ``temperature``, what ``pair`` finds, and ``selected_tokens``, the two means and
+    their ``ratio``.
     """
-    means = means.filter(pl.col("temperature") == temperature, pl.col("effort").is_null())
-    tops, random = (means.filter(pl.col("model") == name) for name in (MODEL, BASELINE))
-    both = tops.join(random, on="problem_id", suffix="_random").sort("problem_id")
-    if both.is_empty():
+    found = pair(means, (MODEL, BASELINE), temperature, resamples, seed)
+    if found is None:
         return None
-    columns = ("accuracy", "accuracy_random", "thinking_tokens", "thinking_tokens_random")
-    right, right_random, tokens, tokens_random = (both[name].to_numpy() for name in columns)
-    token_ratio = ratio(tokens, tokens_random, resamples, seed)
     known = {name: selected[name] for name in (MODEL, BASELINE) if selected.get(name)}
     if len(known) == 2:
         known["ratio"] = known[MODEL] / known[BASELINE]
@@ -46,10 +40,33 @@ def compare(
         "model": MODEL,
         "against": BASELINE,
         "temperature": temperature,
-        "problems": both.height,
-        "accuracy_difference": difference(right, right_random, resamples, seed)._asdict(),
-        "token_ratio": token_ratio._asdict() if token_ratio else None,
+        **found,
         "selected_tokens": known,
+    }
+
+
+def pair(
+    means: pl.DataFrame, models: tuple[str, str], temperature: float, resamples: int, seed: int
+) -> dict[str, Any] | None:
+    """Compare two models, asked for no effort, on the problems both answered; None if on none.
+
+    ``means`` is the table of ``metrics.per_problem``. The result has ``problems``, how many;
+    ``accuracy_difference``, the first's less the second's, and ``token_ratio``, the first's
+    thinking tokens over the second's, each with ``value`` and the ends ``low`` and ``high`` of its
+    95 % interval; the ratio is null where the second does not think.
+    """
+    means = means.filter(pl.col("temperature") == temperature, pl.col("effort").is_null())
+    first, second = (means.filter(pl.col("model") == name) for name in models)
+    both = first.join(second, on="problem_id", suffix="_second").sort("problem_id")
+    if both.is_empty():
+        return None
+    columns = ("accuracy", "accuracy_second", "thinking_tokens", "thinking_tokens_second")
+    right, right_second, tokens, tokens_second = (both[name].to_numpy() for name in columns)
+    token_ratio = ratio(tokens, tokens_second, resamples, seed)
+    return {
+        "problems": both.height,
+        "accuracy_difference": difference(right, right_second, resamples, seed)._asdict(),
+        "token_ratio": token_ratio._asdict() if token_ratio else None,
     }
 
 

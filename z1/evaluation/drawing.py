@@ -33,7 +33,7 @@ _VARIABLES = {
     PAPER: "paper",
     **{colour: f"model-{name}" for name, colour in COLOURS.items()},
 }
-MARKERS = dict(zip(MODELS, ("X", "s", "D", "o", "^", "v", "o"), strict=True))
+MARKERS = dict(zip(MODELS, ("X", "s", "D", "o", "^", "v", "o", "P"), strict=True))
 STYLE = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",

@@ -11,6 +11,7 @@ import polars as pl
 from z1.evaluation import METHODS, MODELS
 from z1.evaluation.budgets import BUDGETED, list_curves, summarise_budgets
 from z1.evaluation.comparison import check, compare, signed
+from z1.evaluation.gate import INCUMBENT, decide
 from z1.evaluation.metrics import natural_key, per_problem, summarise
 from z1.evaluation.reach import find_reach
 from z1.evaluation.scaling import TABLE_6, check_rise
@@ -39,8 +40,10 @@ def build_report(
     ``within_budgets`` has the columns ``budgets.BUDGETED``, and ``judge`` finds rounds where no
     verifier can. Besides ``run``, ``recipe_sha256``,
     ``method``, ``models``, ``budgets``, ``paper`` (the Z1 paper's own curves, for a Z1 run) and
-    ``stages`` the report has ``temperature`` (that of the sampled pass,
-    which ``comparison``, ``checks`` and ``examples`` are about) and ``remarks``.
+    ``stages`` the report has ``temperature`` (that of the sampled pass, which ``comparison``,
+    ``checks``, ``gate`` and ``examples`` are about) and ``remarks``. ``gate`` is null unless the
+    incumbent was asked for; otherwise it has what ``gate.decide`` says, the incumbent's version as
+    ``incumbent``, and the recipe's ``margin`` and ``token_allowance``.
     """
     section = recipe.evaluate
     temperature = section.sampling.temperature
@@ -69,10 +72,25 @@ def build_report(
         "rounds": _count_rounds(replies, problems, temperature, judge) if section.rounds else [],
         "comparison": comparison,
         "checks": checks,
+        "gate": _decide(recipe, means, records),
         "examples": pick_examples(replies, problems, temperature),
         "remarks": write_remarks(recipe.method, models, temperature, section.sampling.max_tokens),
         "stages": stages,
     }
+
+
+def _decide(
+    recipe: Recipe, means: pl.DataFrame, records: Mapping[str, Record]
+) -> dict[str, Any] | None:
+    if INCUMBENT not in records:
+        return None
+    section, gate = recipe.evaluate, recipe.evaluate.gate
+    candidate = recipe.candidate(records)
+    found = decide(
+        means, candidate, gate, section.sampling.temperature, section.resamples, recipe.seed
+    )
+    version = records[INCUMBENT].get("details", {}).get("version")
+    return {"incumbent": version, **gate.model_dump(), **found}
 
 
 def _find_reach(
@@ -301,6 +319,9 @@ def print_table(report: Mapping[str, Any]) -> None:
         # Plain text: a person's own run name may hold square brackets.
         mark = "holds      " if held["holds"] else "FALLS SHORT"
         console.print(f"{mark}  {held['text']}", markup=False, highlight=False)
+    if gate := report["gate"]:
+        mark = "opens " if gate["opens"] else "CLOSED"
+        console.print(f"gate {mark} {gate['text']}", markup=False, highlight=False)
 
 
 def _budget_table(rows: list[dict[str, Any]]) -> Any:

@@ -11,7 +11,7 @@ from z1.recipe.deployment import (
     SmokeProblem,
     Toleration,
 )
-from z1.recipe.evaluation import OWN_MODELS, Baseline, Evaluation, Judge
+from z1.recipe.evaluation import OWN_MODELS, Baseline, Evaluation, Gate, Judge
 from z1.recipe.problems import (
     AnySource,
     BenchmarkSource,
@@ -27,6 +27,7 @@ from z1.recipe.problems import (
 )
 from z1.recipe.publishing import Publish
 from z1.recipe.reading import find_recipe, load_recipe, parse_recipe, write_recipe
+from z1.recipe.retraining import Retrain, RetrainingMode
 from z1.recipe.sampling import (
     BaseModelSection,
     EffortPrompts,
@@ -58,6 +59,7 @@ __all__ = [
     "Evaluation",
     "FileSource",
     "Filter",
+    "Gate",
     "HubSource",
     "HuggingFaceSource",
     "Judge",
@@ -67,6 +69,8 @@ __all__ = [
     "Publish",
     "QuestionsSource",
     "Recipe",
+    "Retrain",
+    "RetrainingMode",
     "Sampling",
     "Section",
     "Selection",

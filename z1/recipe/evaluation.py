@@ -9,9 +9,9 @@ from z1.recipe.section import Count, Section
 
 OWN_MODELS = (
     *("base", "tag", "random", "tops", "iter-sft", "iter-dpo"),
-    *("tops-stop", "tops-tags", "z1"),
+    *("tops-stop", "tops-tags", "z1", "incumbent"),
 )
-"""Names of the models that a run makes or starts from."""
+"""Names of the models that a run makes, starts from or is to replace."""
 
 
 class Judge(Section):
@@ -54,6 +54,17 @@ class Baseline(Section):
         return self
 
 
+class Gate(Section):
+    """When the model that is published may take the place of the one in service."""
+
+    margin: float = Field(0.01, ge=0, lt=1)
+    """A candidate that thinks less may be less accurate by this share of the problems: the lower
+    end of the difference's 95 % interval has to be no lower."""
+    token_allowance: float = Field(1.0, gt=0)
+    """A candidate that is more accurate may spend this many times the incumbent's thinking tokens:
+    the upper end of the ratio's 95 % interval has to be no higher."""
+
+
 class Evaluation(Section):
     """How every model is tested."""
 
@@ -82,6 +93,7 @@ class Evaluation(Section):
     trained model is first as right as that one."""
     baselines: list[Baseline] = Field([])
     """Other models to test on the same problems, and within the same budgets."""
+    gate: Gate = Gate()
 
     @model_validator(mode="after")
     def _named_apart(self) -> "Evaluation":

@@ -1,6 +1,7 @@
 """The whole recipe: its sections, and what they have to agree on."""
 
 import re
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,6 +10,7 @@ from z1.recipe.deployment import Deployment
 from z1.recipe.evaluation import Evaluation
 from z1.recipe.problems import Problems
 from z1.recipe.publishing import Publish
+from z1.recipe.retraining import Retrain, RetrainingMode
 from z1.recipe.sampling import BaseModelSection, EffortPrompts, Sampling, Teacher, ThinkingWindow
 from z1.recipe.section import Section
 from z1.recipe.selection import Filter, Selection, Verify
@@ -30,6 +32,8 @@ METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "z1": (("train.z1",), ()),
 }
 """The keys that a method's recipe needs beside those that all have, and those that it may have."""
+_ITERATED = ("tops", "iter-sft", "iter-dpo")
+"""The models from which an iteration can go on: asked for no effort, trained for no budgets."""
 
 
 def _check_address(address: str) -> str:
@@ -51,6 +55,8 @@ class Recipe(Section):
     checkpoints: Annotated[str, AfterValidator(_check_address)] | None = None
     """An address such as ``s3://bucket/prefix``, under which unfinished steps keep what they have
     finished, so that a pod that starts with an empty folder goes on from there."""
+    notify: str | None = Field(None, pattern="^https?://")
+    """A web address that is told how a run on a cluster ended."""
     model: BaseModelSection
     efforts: EffortPrompts | None = None
     """TOPS: the system prompt that asks for each effort."""
@@ -67,7 +73,9 @@ class Recipe(Section):
     train: Trainings
     evaluate: Evaluation
     publish: Publish = Publish()
-    deploy: Deployment = Deployment()
+    retrain: Retrain = Retrain()
+    deploy: Deployment | None = None
+    """How a published model that passes the gate is served; it is not if absent."""
 
     @model_validator(mode="after")
     def _is_of_its_method(self) -> "Recipe":
@@ -88,11 +96,36 @@ class Recipe(Section):
             raise ValueError(f"publish.model: method {self.method!r} trains no model {model!r}")
         if model in ("tops-stop", "tops-tags") and not self.evaluate.budgets:
             raise ValueError(f"publish.model: {model!r} is trained with evaluate.budgets only")
+        if self.retrain.mode == "iteration" and (refusal := self.refuse_iteration()):
+            raise ValueError(f"retrain.mode: {refusal}")
         if self.publish.registry and not self.name[-1].isalnum():
             raise ValueError(
                 f"name: {self.name!r} cannot be published; let it end with a letter or digit"
             )
         return self
+
+    def candidate(self, steps: Container[str]) -> str:
+        """Return the step whose model is published and may go into service.
+
+        ``steps`` are those of the run: an iteration makes another model than the whole pipeline.
+        """
+        model = self.publish.model or self.method
+        others = [step for step in ("iter-sft", "iter-dpo") if step in steps]
+        return others[0] if others and model not in steps else model
+
+    def refuse_iteration(self) -> str:
+        """Return why the published model cannot be iterated, or nothing if it can."""
+        model = self.publish.model or self.method
+        if model in _ITERATED:
+            return ""
+        return (
+            f"an iteration goes on from {', '.join(_ITERATED[:-1])} or {_ITERATED[-1]}, but this "
+            f"recipe publishes {model}; its retraining is of mode full"
+        )
+
+    def retraining_mode(self) -> RetrainingMode:
+        """Return how the recipe's model is retrained."""
+        return self.retrain.mode or ("full" if self.refuse_iteration() else "iteration")
 
     def _at(self, key: str) -> Any:
         section, _, name = key.rpartition(".")

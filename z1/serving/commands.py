@@ -62,7 +62,7 @@ def deploy(
       z1 deploy tops@v3 s3://models/tops/3f2a --recipe mine.yaml
     """
     _check_installed()
-    from z1.recipe import find_recipe, load_recipe
+    from z1.recipe import Deployment, find_recipe, load_recipe
     from z1.serving.cluster import Cluster, connect
     from z1.serving.published import make_published
     from z1.serving.rollout import deploy
@@ -70,7 +70,9 @@ def deploy(
     name, _, version = model.partition("@")
     loaded = load_recipe(find_recipe(recipe))
     given = {"namespace": namespace, "url": url}
-    section = loaded.deploy.model_copy(update={k: v for k, v in given.items() if v is not None})
+    section = (loaded.deploy or Deployment()).model_copy(
+        update={k: v for k, v in given.items() if v is not None}
+    )
     cluster = Cluster(connect(kubeconfig, context, server), section.namespace)
     published = make_published(name, version, address)
     done = deploy(cluster, published, section, loaded.window, click.echo)

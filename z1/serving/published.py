@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +33,8 @@ def make_published(name: str, version: str, address: str, size: int | None = Non
     return Published(name, version, address, size)
 
 
-def read_published(folder: Path, step: str) -> Published:
-    """Return the model of a step from the publish stage's output.
+def read_published(folder: Path, choose: Callable[[Container[str]], str]) -> Published:
+    """Return the model of the step that ``choose`` chooses from the publish stage's output.
 
     That has the version, the address and, where it is known, the size of what each step made.
     Raises InputError if the step's model was not published.
@@ -41,6 +42,7 @@ def read_published(folder: Path, step: str) -> Published:
     path = folder / RECORD
     try:
         versions = json.loads(path.read_text(encoding="utf-8"))["versions"]
+        step = choose(versions)
         if step not in versions:
             raise InputError(
                 f"{path}: no model of the step {step!r} was published; only a published one can be "

@@ -6,10 +6,11 @@ command line, the KFP components and ``dvc.yaml`` all call ``run_stage`` and not
 
 An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, so an earlier
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
-the output depends on: the recipe's section, the inputs' keys, the options and the source of
-the code. A whole output with the same key is not made again, unless one of its files is gone or of
-another size; a partial one is gone on with, and where the recipe says so its finished pieces are in
-S3 too, for the case that it gets lost with its disk.
+the output depends on: the recipe's section, the inputs' keys, the options, the source of the code
+and, of a stage that asks elsewhere, what its ``look(recipe, section)`` finds there now. A whole
+output with the same key is not made again, unless one of its files is gone or of another size; a
+partial one is gone on with, and where the recipe says so its finished pieces are in S3 too, for the
+case that it gets lost with its disk.
 """
 
 import ast
@@ -72,6 +73,8 @@ class Work:
     """Name of the step, for progress."""
     earlier: Path | None = None
     """The step's whole output of an earlier run, which this one will replace."""
+    outside: Any = None
+    """What the stage's ``look`` found, if it has one."""
     keep: Callable[[Path], None] = lambda path: None
     """Told of each part file and checkpoint folder in the output that is finished and will not
     change, and is of use without the others. Where the recipe has ``checkpoints`` it then goes to
@@ -104,7 +107,7 @@ def run_stage(
     Raises InputError if the section, an input or what is in it is wrong.
     """
     options = dict(options or {})
-    chosen = find_section(recipe, section)
+    chosen = find_section(recipe, section, stage in STAGES and STAGES[stage].absent)
     check_given(stage, section, chosen, inputs, options)
     partial = output.with_name(f"{output.name}.partial")
     check_output(output, partial, (RECORD, _MARKER), inputs)
@@ -112,16 +115,20 @@ def run_stage(
         name: {field: value for field, value in read_record(path).items() if field != "files"}
         for name, path in inputs.items()
     }
-    names = (*_uses(stage), *chosen.uses())
+    names = (*_uses(stage), *(chosen.uses() if chosen else ()))
     uses = {name: getattr(recipe, name) for name in names}
+    module = f"z1.stages.{stage}"
     dependencies = {
         "stage": stage,
         "section": chosen,
         "uses": uses,
         "inputs": {name: record["key"] for name, record in parents.items()},
         "options": options,
-        "code": code_digest(f"z1.stages.{stage}"),
+        "code": code_digest(module),
     }
+    outside = importlib.import_module(module).look(recipe, chosen) if STAGES[stage].looks else None
+    if STAGES[stage].looks:
+        dependencies["outside"] = outside
     key = make_key(dependencies)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -144,10 +151,18 @@ def run_stage(
                 keeper.restore()
                 write_bytes(marker, key.encode())
             work = Work(
-                recipe, chosen, dict(inputs), options, partial, output.name, earlier, keeper.keep
+                recipe=recipe,
+                section=chosen,
+                inputs=dict(inputs),
+                options=options,
+                output=partial,
+                step=output.name,
+                earlier=earlier,
+                outside=outside,
+                keep=keeper.keep,
             )
             started = time.monotonic()
-            metrics: Metrics = importlib.import_module(f"z1.stages.{stage}").run(work)
+            metrics: Metrics = importlib.import_module(module).run(work)
         record = {
             "stage": stage,
             "step": output.name,
@@ -222,13 +237,18 @@ def _uses(stage: str) -> tuple[str, ...]:
     return found
 
 
-def find_section(recipe: Recipe, key: str) -> Any:
-    """Return the part of a recipe under a dotted key. Raises InputError if there is none."""
+def find_section(recipe: Recipe, key: str, absent: bool = False) -> Any:
+    """Return the part of a recipe under a dotted key; None, if ``absent``, where it is left out.
+
+    Raises InputError if there is none.
+    """
     value: Any = recipe
     for part in key.split("."):
         if not isinstance(value, Section) or part not in type(value).model_fields:
             raise InputError(f"{key}: the recipe has no such section")
         value = getattr(value, part)
+    if value is None and absent:
+        return None
     if not isinstance(value, Section):
         raise InputError(f"{key}: the recipe leaves this section out")
     return value

@@ -2,10 +2,11 @@
 
 Inputs: ``problems``, and any of the models ``tag``, ``random``, ``tops``, ``iter-sft``,
 ``iter-dpo`` and ``z1``; ``base`` is the recipe's own model unless it is given, and the recipe's
-baselines are tested too. With budgets in the recipe, ``tops`` and the baselines are tested over
-them, and so are ``tops-stop`` and ``tops-tags``; of the Z1 pipeline ``z1``, the base and the
-baselines. The output holds
-``replies/CELL/``, the sampled parts of each model, effort, temperature and seed;
+baselines are tested too. ``incumbent``, the output of that stage, is tested where it holds a model;
+the report then says whether the model that is published may replace it. With budgets in the recipe,
+``tops`` and the baselines are tested over them, and so are ``tops-stop`` and ``tops-tags``; of the
+Z1 pipeline ``z1``, the base and the baselines. The output holds ``replies/CELL/``, the sampled
+parts of each model, effort, temperature and seed;
 ``verdicts/MODEL.parquet``, the same replies verified (columns ``z1.evaluation.metrics.EVALUATED``);
 ``replies/MODEL-budgets/`` and ``verdicts/budgets/MODEL.parquet``, the same within the budgets
 (columns ``z1.evaluation.budgets.BUDGETED``); ``report.json`` and ``report.html``; and
@@ -34,6 +35,7 @@ from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES, TaggedEngine, list_curves, truncate
 from z1.evaluation.counting import recount
 from z1.evaluation.figures import write_figures
+from z1.evaluation.gate import INCUMBENT
 from z1.evaluation.judge import ask_judge
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.page import render_page
@@ -55,7 +57,7 @@ from z1.stages import Metrics, Work, code_digest, make_key, read_record
 from z1.verifiers import verify_frame
 from z1.verifiers.sandbox import Settings
 
-USES = ("name", "method", "seed", "model", "verify")
+USES = ("name", "method", "seed", "model", "verify", "publish")
 
 SAMPLED = "sampled.json"
 REPORT_ONLY = (
@@ -70,6 +72,7 @@ REPORT_ONLY = (
             "curves.py",
             "drawing.py",
             "figures.py",
+            "gate.py",
             "judge.py",
             "page.py",
             "plots.py",
@@ -151,6 +154,8 @@ def run(work: Work) -> Metrics:
         tokenizer = load_tokenizer(section.tokenizer)
         replies, within = recount(replies, tokenizer), recount(within, tokenizer)
     records = {name: read_record(path) for name, path in work.inputs.items()}
+    if INCUMBENT not in models and work.recipe.publish.registry is None:
+        records.pop(INCUMBENT, None)  # nobody asked for it: there is no service to take over
     judge = None
     needed = section.rounds and not set(problems["verifier"]) <= set(CHECKABLE)
     if needed and section.judge is not None:
@@ -183,7 +188,7 @@ def _make_keys(
 ) -> dict[str, str]:
     """Return a key of all that replies and verdicts depend on, by their table's name."""
     fields = {name: getattr(work.section, name) for name in Evaluation.model_fields}
-    for name in ("resamples", "tokenizer", "rounds", "judge", "reach"):  # of the report alone
+    for name in ("resamples", "tokenizer", "rounds", "judge", "reach", "gate"):  # the report's own
         del fields[name]
     del fields["baselines"]  # each stands in the key of its own replies
     plain = {name: fields[name] for name in fields if name != "budgets"}
@@ -194,14 +199,21 @@ def _make_keys(
     }
 
     def key(model: Model, **more: Any) -> str:
-        made = read_record(Path(model))["key"] if isinstance(model, str) else model
-        return make_key({"model": made, **shared, **more})
+        return make_key({"model": _identify(model), **shared, **more})
 
     keys = {name: key(model, name=name, section=plain) for name, model in models.items()}
     for name, model in budgeted.items():
         window = {"window": work.recipe.window, "closing": _closing_tag(work, name)}
         keys[f"budgets/{name}"] = key(model, name=name, section=fields, **window)
     return keys
+
+
+def _identify(model: Model) -> Any:
+    """Return what tells a model from others; the incumbent's content, whatever code brought it."""
+    if not isinstance(model, str):
+        return model
+    record = read_record(Path(model))
+    return record.get("details", {}).get("digest", record["key"])
 
 
 def _take_over(work: Work, keys: Mapping[str, str], cells: Mapping[str, list[str]]) -> None:
@@ -233,7 +245,11 @@ def find_models(work: Work) -> dict[str, Model]:
         raise InputError(
             f"input {unknown[0]!r}: evaluate knows no such model; it tests {', '.join(known)}"
         )
-    given: dict[str, Model] = {name: str(path) for name, path in work.inputs.items()}
+    given: dict[str, Model] = {
+        name: str(path)
+        for name, path in work.inputs.items()
+        if name != INCUMBENT or (path / "config.json").is_file()
+    }
     if work.recipe.model is not None:  # a trial of a model has no base
         given.setdefault("base", work.recipe.model)
     return {name: given[name] for name in MODELS if name in given} | _baselines(work)

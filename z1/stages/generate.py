@@ -1,17 +1,21 @@
 """Sample replies to the problems of a split.
 
 Inputs: ``problems``; ``model``, unless the section is a teacher's. Options: ``split``; ``efforts``,
-which is ``all`` (one request at each effort) or ``none`` (asked without an effort).
+which is ``all`` (one request at each effort) or ``none`` (asked without an effort); and
+``shard``, which is ``2/4`` for the second of four parts of the split, that merge puts together.
 """
+
+import hashlib
+import re
 
 import polars as pl
 
-from z1.engines import Engine, build_requests, open_engine, sample_parts
+from z1.engines import Engine, build_requests, derive_seed, open_engine, sample_parts
 from z1.engines.given import read_replies
 from z1.engines.scripted import ScriptedTeacher
 from z1.errors import InputError
 from z1.recipe import Sampling, Teacher
-from z1.records import EFFORTS, PROBLEM, TRAJECTORY, scan, write_part
+from z1.records import EFFORTS, PROBLEM, TRAJECTORY, count_replies, scan, write_part
 from z1.stages import Metrics, Work
 
 USES = ("seed", "efforts", "model")
@@ -24,31 +28,39 @@ def run(work: Work) -> Metrics:
     if problems.is_empty():
         raise InputError(f"the {work.options['split']} split holds no problems")
     section: Teacher | Sampling = work.section
+    given = isinstance(section, Teacher) and section.engine == "file"
+    number, count = read_shard(work.options.get("shard", "1/1"))
     dropped: dict[str, int] = {}
-    if isinstance(section, Teacher) and section.engine == "file":
+    if given:  # nothing to be sampled side by side: the first shard has it all
+        problems = problems.head(problems.height if number == 1 else 0)
+    else:
+        problems = _take_shard(problems, number, count)
+    if problems.is_empty():
+        write_part([], work.output / "part-00000.parquet", TRAJECTORY)
+    elif isinstance(section, Teacher) and section.engine == "file":
         assert section.replies is not None
         efforts = work.options["efforts"] == "all"
         rows, dropped = read_replies(section.replies, problems, work.recipe.model, efforts)
         write_part(rows, work.output / "part-00000.parquet", TRAJECTORY)
     else:
         _sample(work, section, problems)
-    replies = scan(work.output, TRAJECTORY)
-    summary = (
-        replies.group_by("effort")
-        .agg(
-            pl.len().alias("replies"),
-            pl.col("thinking_tokens").mean().round(1),
-            (pl.col("finish_reason") == "length").sum().alias("cut"),
-        )
-        .sort("effort")
-        .collect()
-    )
-    return Metrics(
-        kept=int(summary["replies"].sum()),
-        dropped=dropped,
-        details={"efforts": summary.to_dicts()},
-        unit="replies",
-    )
+    counts = count_replies(scan(work.output, TRAJECTORY))
+    return Metrics(sum(row["replies"] for row in counts), dropped, {"efforts": counts}, "replies")
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """Return the number of a shard and of all shards. Raises InputError if there is no such one."""
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise InputError(f"shard {text!r}: write 2/4 for the second of four")
+    return int(found[1]), int(found[2])
+
+
+def _take_shard(problems: pl.DataFrame, number: int, count: int) -> pl.DataFrame:
+    """Return a shard's problems. A problem's shard depends on its id alone, not on the others."""
+    digests = (hashlib.sha256(name.encode()).digest() for name in problems["id"])
+    mine = [int.from_bytes(digest[:8], "big") % count == number - 1 for digest in digests]
+    return problems.filter(pl.Series(mine, dtype=pl.Boolean))
 
 
 def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> None:
@@ -70,5 +82,7 @@ def _sample(work: Work, section: Teacher | Sampling, problems: pl.DataFrame) -> 
 
 
 def _sample_parts(work: Work, engine: Engine, requests: pl.DataFrame, part_size: int) -> None:
-    seed = work.recipe.seed
+    seed, shard = work.recipe.seed, read_shard(work.options.get("shard", "1/1"))
+    if shard != (1, 1):  # or else the first parts of all shards would be sampled alike
+        seed = derive_seed(seed, *shard)
     sample_parts(engine, requests, work.output, seed, part_size, work.report, work.keep)

@@ -10,8 +10,10 @@ from z1.recipe import (
     DpoTraining,
     Evaluation,
     Filter,
+    Gate,
     Problems,
     Publish,
+    Retrain,
     Sampling,
     Section,
     Selection,
@@ -30,7 +32,13 @@ class Needs(NamedTuple):
     optional: tuple[str, ...] | None = ()
     """Further inputs it takes; None where it checks their names by itself."""
     options: Mapping[str, tuple[str, ...]] = {}
-    """Its options, all of them needed, and the values of each; none listed if it checks them."""
+    """Options it cannot do without, and the values of each; none listed if it checks them."""
+    further: tuple[str, ...] = ()
+    """Further options it takes and checks."""
+    absent: bool = False
+    """Whether the recipe may leave the section out; the stage then has nothing to do."""
+    looks: bool = False
+    """Whether it asks elsewhere than in files, so that its ``look`` has its part in the key."""
     keeps: bool = False
     """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
 
@@ -42,16 +50,21 @@ STAGES = {
         ("problems",),
         ("model",),
         {"split": SPLITS, "efforts": ("all", "none")},
+        ("shard",),
         keeps=True,
     ),
+    "merge": Needs((Section,), (), None),
     "verify": Needs((Section,), ("replies", "problems")),
     "filter": Needs((Filter,), ("replies", "problems")),
     "select": Needs((Selection,), ("replies", "problems"), ("seed",), {"rule": ()}),
     "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
+    "incumbent": Needs((Publish,), looks=True),
+    "added": Needs((Retrain,), ("problems", "incumbent")),
     "publish": Needs((Publish,), (), None),
-    "deploy": Needs((Deployment,), ("published",)),
+    "gate": Needs((Gate,), ("evaluate", "published")),
+    "deploy": Needs((Deployment,), ("published",), ("gate",), absent=True),
 }
 
 
@@ -62,7 +75,7 @@ def check_given(
     if stage not in STAGES:
         raise InputError(f"{stage}: no such stage; there are {', '.join(STAGES)}")
     needs = STAGES[stage]
-    if not isinstance(section, needs.section):
+    if not isinstance(section, needs.section) and not (needs.absent and section is None):
         kinds = " or ".join(kind.__name__ for kind in needs.section)
         raise InputError(
             f"section {key}: {stage} takes one of the kind {kinds}, not {type(section).__name__}"
@@ -71,7 +84,7 @@ def check_given(
     if stage == "generate" and isinstance(section, Sampling):
         wanted = (*wanted, "model")
     _check_names(stage, "input", wanted, needs.optional, inputs)
-    _check_names(stage, "option", tuple(needs.options), (), options)
+    _check_names(stage, "option", tuple(needs.options), needs.further, options)
     for name, values in needs.options.items():
         if values and options[name] not in values:
             raise InputError(

@@ -2,6 +2,7 @@
 
 Inputs: outputs of the run's steps, by the steps' names: the model that the section names, all that
 it came from, and ``evaluate``, from which the models' figures are taken. Others may be there too.
+What was made from ``incumbent``, the model in service, has that one's version as a parent.
 The output is ``versions.json``: the version of each step, and where its content lies.
 """
 
@@ -67,10 +68,11 @@ class _Family:
 
     def __init__(self, work: Work) -> None:
         from z1.versioning.publishing import Artifact
+        from z1.versioning.versions import Ancestor
 
-        self._artifact = Artifact
+        self._artifact, self._version = Artifact, Ancestor
         self._recipe: Recipe = work.recipe
-        self._model = work.section.model or work.recipe.method
+        self._model = work.recipe.candidate(work.inputs)
         self._inputs = {name: path for name, path in work.inputs.items() if name != "evaluate"}
         for name in self._inputs:
             if not _NAME.fullmatch(name) or name == "data":
@@ -92,12 +94,18 @@ class _Family:
         if name in self._found:
             return name
         record, folder = self._records[step], self._inputs[step]
-        parents = [self._add(self._step_of(parent, step)) for parent in record["parents"]]
+        stage, ancestors = record.get("stage"), record["parents"]
+        if stage == "merge":  # of shards, which are parts of it and no versions of their own
+            stage, shards = "generate", ancestors
+            ancestors = list({p["key"]: p for s in shards for p in s["parents"]}.values())
+        steps = [self._step_of(parent, step) for parent in ancestors]
+        known = [parent for parent in steps if self._records[parent].get("stage") == "incumbent"]
+        parents = [self._add(parent) for parent in steps if parent not in known]
         origins: dict[str, str] = {}
-        if all(self._found[parent].kind == "dataset" for parent in parents):
-            if record.get("stage") == "sft":
+        if not known and all(self._found[parent].kind == "dataset" for parent in parents):
+            if stage == "sft":
                 parents += self._outside("base", origins, **self._base())
-            elif record.get("stage") == "generate":
+            elif stage == "generate":
                 parents += self._outside("teacher", origins, **self._teacher())
         self._found[name] = self._artifact(
             name=name,
@@ -106,10 +114,16 @@ class _Family:
             key=record["key"],
             folder=folder,
             parents=tuple(parents),
+            ancestors=tuple(self._ancestor(self._inputs[parent]) for parent in known),
             origins=origins,
             metrics=_metrics(record, self._figures.get(step, {})),
         )
         return name
+
+    def _ancestor(self, folder: Path) -> Any:
+        """Return the version that is in service, from the output of the incumbent stage."""
+        record = json.loads((folder / "incumbent.json").read_bytes())
+        return self._version(**{name: record[name] for name in self._version.model_fields})
 
     def _step_of(self, parent: Mapping[str, Any], child: str) -> str:
         if parent["key"] not in self._steps:

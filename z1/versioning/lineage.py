@@ -38,6 +38,24 @@ def parents_of(version: Version) -> tuple[Ancestor, ...]:
     return version.published.parents
 
 
+def find_own(versions: Sequence[Version], version: Version, name: str) -> Version:
+    """Return the version of a name that the run which made this version used.
+
+    A model may have been trained further from an earlier version of itself; what that one was made
+    from does not count. Raises InputError if the run used nothing of the name.
+    """
+    waiting, seen = [version], {str(version)}
+    while waiting:
+        each = waiting.pop()
+        if each.name == name:
+            return each
+        for parent in parents_of(each):
+            if parent not in seen and not parent.startswith(f"{version.name}@"):
+                seen.add(parent)
+                waiting.append(find_version(versions, parent))
+    raise InputError(f"{version}: was not made from any version of {name}")
+
+
 def to_json(version: Version) -> dict[str, Any]:
     """Return all that is known of a version."""
     known = version.published.model_dump(mode="json") if version.published else {}

@@ -46,6 +46,8 @@ class Artifact:
     """Names of other artifacts."""
     origins: Mapping[str, str]
     metrics: Mapping[str, Any]
+    ancestors: tuple[Ancestor, ...] = ()
+    """Parents that are in the registry already."""
 
 
 class Outcome(NamedTuple):
@@ -170,7 +172,7 @@ class _Publication:
             digest=manifest.digest,
             size=manifest.size,
             recipe=self._recipe,
-            parents=tuple(self._ancestor(name) for name in artifact.parents),
+            parents=(*map(self._ancestor, artifact.parents), *artifact.ancestors),
             origins=dict(artifact.origins),
         )
         files = {

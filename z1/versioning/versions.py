@@ -6,7 +6,7 @@ A version is a tag of GTO's, which wants three numbers: version 3 of ``z1-demo``
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +19,10 @@ RECORD = "version.json"
 METRICS = "metrics.json"
 STAGE_RECORD = "stage.json"
 _REFERENCE = re.compile(r"(?P<name>[^@#]+)(?:@(?P<version>[^@#]+)|#(?P<stage>[^@#]+))")
+
+
+class StageTakenError(InputError):
+    """Another version has been put into a stage meanwhile."""
 
 
 class Ancestor(BaseModel):
@@ -198,15 +202,16 @@ def find_named(versions: Iterable[Version], name: str) -> list[Version]:
     return named
 
 
-def promote(registry: Registry, reference: str, stage: str) -> tuple[Version, Version | None]:
+def promote(
+    registry: Registry, reference: str, stage: str, instead_of: Collection[str | None] = ()
+) -> tuple[Version, Version | None]:
     """Put a version into a stage; return it and the one that was there, if there was one.
 
-    Raises InputError if there is no such version, or GTO takes no such stage.
+    ``instead_of`` are the versions, and None for nothing, that may be there; any if it is empty.
+    Raises StageTakenError if another one is, InputError if there is no such version, or GTO takes
+    no such stage.
     """
     from gto.constants import Action
-    from gto.exceptions import GTOException
-    from gto.registry import GitRegistry
-    from gto.tag import name_tag
 
     seen: list[tuple[Version, Version | None]] = []
 
@@ -216,19 +221,51 @@ def promote(registry: Registry, reference: str, stage: str) -> tuple[Version, Ve
         if not version.active:
             raise InputError(f"{version}: was taken back with `gto deprecate`; promote another one")
         held = [each for each in versions if each.name == version.name and stage in each.stages]
-        seen.append((version, held[0] if held else None))
+        before = held[0] if held else None
+        seen.append((version, before))
         if version in held:
             return []
-        with GitRegistry.from_url(str(registry.folder)) as gto:
-            try:
-                gto.config.assert_stage(stage)
-            except GTOException as error:
-                raise InputError(f"stage {stage!r}: {error}") from error
-            name = str(name_tag(Action.ASSIGN, version.name, stage=stage, scm=gto.scm))
+        if instead_of and (str(before) if before else None) not in instead_of:
+            raise StageTakenError(f"{before or 'no version'} is in the stage {stage} meanwhile")
         message = f"Assigning stage {stage} to artifact {version.name} version {version.number}"
-        # GTO takes the last one's time for whose the stage is; clocks differ, and tick in seconds.
-        registry.tag(name, f"{version.tag}^{{commit}}", message, last=True)
-        return [name]
+        return [_tag_stage(registry, Action.ASSIGN, version, stage, message)]
 
     registry.push(tag)
     return seen[-1]
+
+
+def take_back(registry: Registry, reference: str, stage: str) -> Version | None:
+    """Take a version out of a stage and return the one that is there then, the one before it.
+
+    What is not in the stage is left alone. Raises InputError if there is no such version.
+    """
+    from gto.constants import Action
+
+    def tag() -> list[str]:
+        version = find_version(list_versions(registry), reference)
+        if stage not in version.stages:
+            return []
+        message = f"Unassigning stage {stage} from artifact {version.name} version {version.number}"
+        return [_tag_stage(registry, Action.UNASSIGN, version, stage, message)]
+
+    registry.push(tag)
+    versions = list_versions(registry)
+    name = find_version(versions, reference).name
+    return next((each for each in versions if each.name == name and stage in each.stages), None)
+
+
+def _tag_stage(registry: Registry, action: Any, version: Version, stage: str, message: str) -> str:
+    """Tag a version as GTO does for an action on a stage, and return the tag."""
+    from gto.exceptions import GTOException
+    from gto.registry import GitRegistry
+    from gto.tag import name_tag
+
+    with GitRegistry.from_url(str(registry.folder)) as gto:
+        try:
+            gto.config.assert_stage(stage)
+        except GTOException as error:
+            raise InputError(f"stage {stage!r}: {error}") from error
+        name = str(name_tag(action, version.name, stage=stage, scm=gto.scm))
+    # GTO takes the last one's time for whose the stage is; clocks differ, and tick in seconds.
+    registry.tag(name, f"{version.tag}^{{commit}}", message, last=True)
+    return name

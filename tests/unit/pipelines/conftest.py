@@ -356,7 +356,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _compiled_once() -> Iterator[None]:
     """Each pipeline is compiled once for all tests; it takes a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "_compile", functools.cache(job._compile))
+        patch.setattr(job, "compile_pipeline", functools.cache(job.compile_pipeline))
         yield
 
 
@@ -382,3 +382,13 @@ def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "mine.yaml"
     path.write_text(re.sub("(?m)^name: .*$", "name: mine", demo.read_text()))
     return path
+
+
+@pytest.fixture
+def published(recipe: Path) -> Path:
+    """The same, with a registry in which its model has versions."""
+    registry = "publish: {registry: 'https://git.example.com/models.git'}"
+    text = re.sub("(?m)^publish: .*$", registry, recipe.read_text())
+    assert registry in text
+    recipe.write_text(text)
+    return recipe

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 import z1_pipelines.schedule
 from z1.cli import main
 
+REGISTRY = "publish: {registry: 'https://git.example.com/models.git'}"
 CREATE, ENABLE, DISABLE = "POST .*/recurringruns$", ":enable$", ":disable$"
 DELETE = "DELETE .*/recurringruns/"
 
@@ -16,6 +17,12 @@ DELETE = "DELETE .*/recurringruns/"
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(z1_pipelines.schedule, "_PAUSES", (0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def recipe(published: Path) -> Path:
+    """A recipe whose model can be retrained."""
+    return published
 
 
 def schedule(server: Any, *arguments: str | Path) -> Result:
@@ -185,7 +192,7 @@ def test_list_shows_the_schedules_on_every_page_and_when_they_come(weekly, recip
     schedule(weekly, recipe, "--cron", "30 0 4 1 * ?", "--name", "another")
     weekly.set_mode(weekly.recurring[-1], False)
     lines = schedule(weekly, "--list").output.splitlines()
-    assert lines[0].startswith("another: 30 0 4 1 * ?; disabled; recipe mine, pipeline tops-")
+    assert lines[0].startswith("another: 30 0 4 1 * ?; disabled; recipe mine, pipeline retrain-")
     assert lines[1].startswith("mine: 0 0 3 * * 1; next on Monday ")
     assert len(lines) == 2
 
@@ -234,4 +241,48 @@ def test_a_wrong_cron_expression_is_refused_before_anything_is_sent(kfp_server, 
     done = schedule(kfp_server, recipe, "--cron", "0 3 * * 7")
     assert done.exit_code == 2
     assert "'7' is no day of the week; it takes 0 to 6" in done.stderr
+    assert kfp_server.calls == []
+
+
+def pipelines(server: Any) -> list[str]:
+    return [one["display_name"] for one in server.pipelines]
+
+
+def test_what_is_scheduled_is_the_retraining_that_the_recipe_says(kfp_server, recipe):
+    assert schedule(kfp_server, recipe, "--cron", "0 3 * * 1").exit_code == 0
+    recipe.write_text(recipe.read_text() + "\nretrain: {method: dpo}\n")
+    assert schedule(kfp_server, recipe, "--cron", "0 3 * * 1").exit_code == 0
+    recipe.write_text(recipe.read_text().replace("{method: dpo}", "{mode: full}"))
+    assert schedule(kfp_server, recipe, "--cron", "0 3 * * 1").exit_code == 0
+    assert pipelines(kfp_server) == ["retrain-iter-sft", "retrain-iter-dpo", "retrain-tops-budgets"]
+    (recurring,) = kfp_server.recurring
+    assert recurring["description"].startswith(
+        "z1 schedule: recipe mine, pipeline retrain-tops-budgets "
+    )
+
+
+def test_the_mode_of_a_schedule_can_be_another_than_the_recipes(kfp_server, recipe):
+    done = schedule(kfp_server, recipe, "--cron", "0 3 * * 1", "--mode", "full")
+    assert done.exit_code == 0, done.output
+    assert pipelines(kfp_server) == ["retrain-tops-budgets"]
+    assert "mine: changed" in schedule(kfp_server, recipe, "--cron", "0 3 * * 1").output
+
+
+def test_a_z1_model_is_retrained_from_its_base_alone(kfp_server, tmp_path):
+    demo = (Path(__file__).parents[3] / "recipes" / "z1-demo.yaml").read_text()
+    recipe = tmp_path / "z1.yaml"
+    recipe.write_text(demo.replace("publish: {model: z1}", "") + f"\n{REGISTRY}\n")
+    assert schedule(kfp_server, recipe, "--cron", "0 3 * * 1").exit_code == 0
+    assert pipelines(kfp_server) == ["retrain-z1"]
+    kfp_server.calls.clear()
+    done = schedule(kfp_server, recipe, "--cron", "0 3 * * 1", "--mode", "iteration")
+    assert done.exit_code == 2
+    assert "but this recipe publishes z1; its retraining is of mode full" in done.stderr
+    assert kfp_server.calls == []
+
+
+def test_without_a_registry_there_is_nothing_to_retrain(kfp_server):
+    done = schedule(kfp_server, "demo", "--cron", "0 3 * * 1")
+    assert done.exit_code == 2
+    assert "give publish.registry" in done.stderr
     assert kfp_server.calls == []

@@ -65,6 +65,17 @@ def test_each_method_has_its_own_pipeline(kfp_server, recipe):
     assert [one["display_name"] for one in kfp_server.pipelines] == ["tops-budgets", "z1"]
 
 
+def test_a_retraining_is_run_now_and_its_steps_are_told_by_name(kfp_server, published):
+    tasks = [task("added", "SUCCEEDED"), task("condition-1", "RUNNING"), task("sft", "RUNNING")]
+    running = {"state": "RUNNING", "run_details": {"task_details": tasks}}
+    kfp_server.futures = [running, {"state": "SUCCEEDED"}]
+    done = submit(kfp_server, published, "--retrain", "--wait")
+    assert done.exit_code == 0, done.output
+    assert [one["display_name"] for one in kfp_server.pipelines] == ["retrain-iter-sft"]
+    assert done.output.splitlines()[2:4] == ["added: succeeded", "iter-sft: running"]
+    assert kfp_server.runs[0]["runtime_config"] == {"parameters": {"recipe": published.read_text()}}
+
+
 def test_what_is_found_far_down_a_list_is_not_made_again(kfp_server, recipe):
     for number in range(250):
         kfp_server.create_experiment({}, {"display_name": f"other {number}"})
@@ -97,7 +108,7 @@ def test_settings_become_parameters_of_the_pipelines_types(kfp_server, recipe):
 def test_a_setting_that_the_pipeline_does_not_have_is_refused(kfp_server, recipe, setting):
     done = submit(kfp_server, recipe, "--set", setting)
     assert done.exit_code == 2
-    assert "no parameter of the pipeline to set; there are: workspace" in done.stderr
+    assert "no parameter of the pipeline to set; there are: sampling_accelerator, " in done.stderr
     assert kfp_server.calls == []
 
 

@@ -19,6 +19,7 @@ from z1.serving.manifests import (
 from z1.serving.published import make_published, read_published
 
 WINDOW = ThinkingWindow()
+CHOOSE = lambda steps: "tops"  # noqa: E731
 SIZE = 64 * 10**9  # a model of 32 thousand million parameters
 FULL = Deployment(
     prometheus="http://prometheus.monitoring:9090",
@@ -233,15 +234,15 @@ def test_a_published_model_is_read_from_its_folder(tmp_path):
         (tmp_path / "versions.json").write_text(json.dumps({"registry": "r", "versions": versions}))
 
     with pytest.raises(InputError, match="not the output of the publish stage"):
-        read_published(tmp_path, "tops")
+        read_published(tmp_path, CHOOSE)
     write()
     with pytest.raises(InputError, match="no model of the step 'tops' was published"):
-        read_published(tmp_path, "tops")
+        read_published(tmp_path, CHOOSE)
     outcome = {"version": "z1-demo@v3", "content": "s3://b/k", "new": True}
     write(tops=outcome)
-    assert read_published(tmp_path, "tops") == ("z1-demo", "v3", "s3://b/k", None)
+    assert read_published(tmp_path, CHOOSE) == ("z1-demo", "v3", "s3://b/k", None)
     write(tops=outcome | {"size": 7})
-    assert read_published(tmp_path, "tops").bytes == 7
+    assert read_published(tmp_path, CHOOSE).bytes == 7
     write(tops={"version": "z1-demo@v3"})
     with pytest.raises(InputError, match="not the output of the publish stage"):
-        read_published(tmp_path, "tops")
+        read_published(tmp_path, CHOOSE)

@@ -18,7 +18,7 @@ from z1.evaluation import MODELS
 from z1.evaluation.budgets import BUDGETED, CURVES
 from z1.evaluation.metrics import EVALUATED
 from z1.evaluation.report import print_table
-from z1.recipe import OWN_MODELS, Baseline, Endpoint, load_recipe
+from z1.recipe import OWN_MODELS, Baseline, Endpoint, Publish, load_recipe
 from z1.records import PROBLEM, TRAJECTORY, scan, write_part
 from z1.stages import Work, evaluate, run_stage
 from z1.stages.evaluate import list_cells, run
@@ -450,6 +450,71 @@ def test_another_model_under_a_baselines_name_is_sampled_anew(recipe, sums_folde
         record = run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
         keys.add(record["key"])
     assert len(keys) == 2
+
+
+@pytest.fixture
+def incumbent(tag, tmp_path):
+    """The output of the incumbent stage, with a model in service that is asked for efforts."""
+    folder = Path(shutil.copytree(tag, tmp_path / "incumbent"))
+    details = {"version": "mine@v1", "digest": "d" * 64}
+    record = {"stage": "incumbent", "step": "incumbent", "key": "k", "parents": [], "seconds": 1.0}
+    record |= {"kept": 1, "dropped": 0, "unit": "versions", "reasons": {}, "details": details}
+    (folder / "stage.json").write_text(json.dumps(record))
+    return folder
+
+
+def test_the_incumbent_answers_what_the_candidate_does_and_the_gate_is_in_the_report(
+    recipe, sums_folder, tag, incumbent, tmp_path, monkeypatch
+):
+    published = Publish(registry="somewhere", model="tag")
+    recipe = recipe.model_copy(update={"publish": published})
+    inputs = {"problems": sums_folder, "tag": tag, "incumbent": incumbent}
+    run_stage("evaluate", recipe, "evaluate", inputs, tmp_path / "evaluate")
+    verdicts = tmp_path / "evaluate" / "verdicts"
+    candidate, before = (
+        scan(verdicts / f"{name}.parquet", EVALUATED).collect().drop("model")
+        for name in ("tag", "incumbent")
+    )
+    assert candidate.equals(before)  # the same weights, prompts, problems and seeds
+    report = json.loads((tmp_path / "evaluate" / "report.json").read_text())
+    gate = report["gate"]
+    assert (gate["candidate"], gate["incumbent"]) == ("tag", "mine@v1")
+    assert (gate["opens"], gate["problems"]) == (False, 4)
+    assert gate["text"].startswith("It answers exactly as the incumbent does.")
+    assert (gate["margin"], gate["token_allowance"]) == (0.01, 1.0)
+    page = (tmp_path / "evaluate" / "report.html").read_text()
+    assert "✗ The gate stays closed." in page
+    assert "It answers exactly as the incumbent does." in page
+    assert "95 % interval 0.0 to 0.0" in page
+    assert "mine@v1 is in service" in page
+    print_table(report)
+    # Brought by other code, or in another way, it is the same model: nothing is sampled again.
+    record = json.loads((incumbent / "stage.json").read_text()) | {"key": "another"}
+    (incumbent / "stage.json").write_text(json.dumps(record))
+    monkeypatch.setattr("z1.stages.evaluate.open_engine", None)
+    run_stage("evaluate", recipe, "evaluate", inputs, tmp_path / "evaluate")
+    again = tmp_path / "evaluate" / "stage.json"
+    assert json.loads(again.read_text())["parents"][2]["key"] == "another"
+
+
+def test_without_a_model_in_service_any_candidate_may_go_there(recipe, sums_folder, tops, tmp_path):
+    (tmp_path / "incumbent").mkdir()
+    (tmp_path / "incumbent" / "incumbent.json").write_text("{}")
+    inputs = {"problems": sums_folder, "tops": tops, "incumbent": tmp_path / "incumbent"}
+    section = recipe.evaluate.model_copy(update={"seeds": [1], "greedy": False})
+    few = recipe.model_copy(update={"evaluate": section})
+    for registry, opens in ((None, None), ("somewhere", True)):
+        changed = few.model_copy(update={"publish": Publish(registry=registry)})
+        run_stage("evaluate", changed, "evaluate", inputs, tmp_path / "evaluate")
+        report = json.loads((tmp_path / "evaluate" / "report.json").read_text())
+        assert {model["name"] for model in report["models"]} == {"base", "tops"}
+        page = (tmp_path / "evaluate" / "report.html").read_text()
+        if opens is None:
+            assert report["gate"] is None
+            assert "in service" not in page
+        else:
+            assert report["gate"]["opens"]
+            assert "No model is in service yet" in page
 
 
 def test_names_of_the_runs_own_models_are_kept_for_them():

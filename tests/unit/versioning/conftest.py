@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import boto3
 import pytest
 
 from z1.errors import InputError
+from z1.tiny import MODEL
 from z1.versioning import connection, local, manifest
+from z1.versioning.publishing import Artifact, publish
 
 PART = 5 * 2**20  # S3's smallest
 
@@ -66,6 +69,58 @@ def server(_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
     yield _server
     if _server.process is None:
         _server.start()
+
+
+@pytest.fixture(scope="session")
+def two_versions(_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a registry, ``models.git``, and its two versions of ``mine``, ``v1``, ``v2``.
+
+    Each is the tiny model with one file more, which says which it is.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    url, clone = folder / "models.git", folder / "start"
+    (clone / ".dvc").mkdir(parents=True)
+    (clone / ".dvc" / "config").write_text(
+        "[core]\n    remote = storage\n"
+        f"['remote \"storage\"']\n    url = s3://{local.BUCKET}/models\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (_nobodys(folder) | local.make_environment(_server.port)).items():
+            patch.setenv(name, value)
+        for place, *command in (
+            (folder, "init", "--quiet", "--bare", str(url)),
+            (clone, "init", "--quiet"),
+            (clone, "add", "--all"),
+            (clone, "commit", "--quiet", "--message", "Start of the registry"),
+            (clone, "push", "--quiet", str(url), "HEAD"),
+        ):
+            named = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+            subprocess.run(["git", *named, *command], cwd=place, check=True)
+        for number in ("v1", "v2"):
+            model = Path(shutil.copytree(MODEL, folder / number))
+            (model / "more").mkdir()
+            (model / "more" / "which.txt").write_text(number)
+            artifact = Artifact("mine", "model", "tops", number * 32, model, (), {}, {})
+            publish(str(url), [artifact], "mine", "")
+    return folder
+
+
+def _nobodys(home: Path) -> dict[str, str]:
+    """Return an environment with nobody's settings."""
+    return {"GIT_CONFIG_GLOBAL": os.devnull, "DVC_NO_ANALYTICS": "1", "HOME": str(home)}
+
+
+@pytest.fixture
+def models(
+    server: Server, two_versions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A registry of the test's own: a copy of the one in ``two_versions``."""
+    monkeypatch.setattr(manifest, "PART_BYTES", 16 * 2**20)  # as they were published
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name)  # a device is no such file to DVC
+    for name, value in _nobodys(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    return Path(shutil.copytree(two_versions / "models.git", tmp_path / "models.git"))
 
 
 @pytest.fixture
