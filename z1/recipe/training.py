@@ -45,6 +45,11 @@ class Training(Section):
     """Optimiser steps between checkpoints."""
     lora: Lora | None = None
     """Low-rank adapters; all weights if absent."""
+    processes: Count | None = None
+    """Processes on a node, between which the model is divided; one a GPU if absent."""
+    nodes: Count = 1
+    """Nodes of the cluster; more than one need ``checkpoints``, and a Kubeflow TrainJob on nodes as
+    ``train.node`` has them."""
 
     @model_validator(mode="after")
     def _divide_batches(self) -> "Training":
@@ -53,7 +58,23 @@ class Training(Section):
                 f"batch_size {self.batch_size} is not a multiple of device_batch_size "
                 f"{self.device_batch_size}"
             )
+        if self.nodes > 1:
+            self.share_of(self.nodes * (self.processes or 1))
         return self
+
+    def share_of(self, processes: int) -> int:
+        """Return the sequences of an optimiser step that fall to each of some processes.
+
+        Raises ValueError if they do not come out even.
+        """
+        if self.batch_size % processes:
+            below = self.batch_size - self.batch_size % processes
+            near = [str(size) for size in (below, below + processes) if size]
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared evenly by {processes} processes; "
+                f"make it {' or '.join(near)}, or set 'processes' (or 'nodes') so that it can"
+            )
+        return self.batch_size // processes
 
 
 class Stop(Section):

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
+from accelerate import DistributedType, PartialState
 from datasets import Dataset
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
@@ -15,12 +17,21 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from z1.efforts import write_card
 from z1.models import pick_dtype
 from z1.recipe import DpoTraining, Lora, Training
+from z1.training.job import Job
 from z1.training.order import SortedBatches, row_length
 
 Report = Callable[[int, int], None]
 Keep = Callable[[Path], None]
 CHECKPOINTS = "checkpoints"
 _WHOLE = "whole"  # file in a checkpoint that was written to its end
+_FSDP = {
+    "version": 2,
+    "reshard_after_forward": True,  # weights, gradients and optimiser state are all sharded
+    "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+    "cpu_ram_efficient_loading": True,  # read by one process of all, sent to the others in shards
+    # One process writes whole checkpoints, so that any number of processes can go on from them.
+    "state_dict_type": "FULL_STATE_DICT",
+}
 
 
 def train_sft(
@@ -40,7 +51,7 @@ def train_sft(
     """
     trainer = _SFTTrainer(
         model=model,
-        args=SFTConfig(**_arguments(training, folder, seed), packing=False),
+        args=_divided(SFTConfig(**_arguments(training, folder, seed), packing=False)),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=_lora(training.lora),
@@ -69,12 +80,14 @@ def train_dpo(
         loss_type, weights = ["sigmoid", "sft"], [1.0, training.sft_weight]
     trainer = _DPOTrainer(
         model=model,
-        args=DPOConfig(
-            **_arguments(training, folder, seed),
-            beta=training.beta,
-            loss_type=loss_type,
-            loss_weights=weights,
-            precompute_ref_log_probs=True,
+        args=_divided(
+            DPOConfig(
+                **_arguments(training, folder, seed),
+                beta=training.beta,
+                loss_type=loss_type,
+                loss_weights=weights,
+                precompute_ref_log_probs=True,
+            )
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -82,6 +95,26 @@ def train_dpo(
         callbacks=[_Progress(report, keep)],
     )
     return _train(trainer, folder)
+
+
+def train(
+    job: Job, model: Any, folder: Path, report: Report, keep: Keep = lambda checkpoint: None
+) -> dict[str, Any]:
+    """Train a job's model as its method says; see ``train_sft``."""
+    method = {"sft": train_sft, "dpo": train_dpo}[job.method]
+    training: Any = job.training
+    return method(model, job.tokenizer, job.rows, training, folder, job.seed, report, keep)
+
+
+def fill_model(job: Job, weights: dict[str, Any]) -> Any:
+    """Return the job's model, adapters and all, with weights that were gathered."""
+    model = job.load(place=False)
+    if job.training.lora:
+        from peft import get_peft_model
+
+        model = get_peft_model(model, _lora(job.training.lora))
+    model.load_state_dict(weights)
+    return model
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path, efforts: bool) -> None:
@@ -123,6 +156,10 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self.report, self.keep = report, keep
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if dist.is_initialized():
+            dist.barrier()  # until all have written what is theirs
+        if not state.is_world_process_zero:
+            return
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (checkpoint / _WHOLE).touch()
         self.keep(checkpoint)
@@ -135,12 +172,16 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 
 
 def _arguments(training: Training, folder: Path, seed: int) -> dict[str, Any]:
-    devices = int(os.environ.get("WORLD_SIZE", "1"))
-    side_by_side = min(training.device_batch_size * devices, training.batch_size)
-    return {
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    share = training.share_of(processes)
+    side_by_side = max(
+        size for size in range(1, min(training.device_batch_size, share) + 1) if share % size == 0
+    )
+    sharded = {"fsdp": True, "fsdp_config": _FSDP} if processes > 1 else {}
+    return sharded | {
         "output_dir": str(folder / CHECKPOINTS),
-        "per_device_train_batch_size": max(side_by_side // devices, 1),
-        "gradient_accumulation_steps": max(training.batch_size // side_by_side, 1),
+        "per_device_train_batch_size": side_by_side,
+        "gradient_accumulation_steps": share // side_by_side,
         "learning_rate": training.learning_rate,
         "num_train_epochs": training.epochs,
         "max_length": training.max_length,
@@ -160,6 +201,16 @@ def _arguments(training: Training, folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
+def _divided(args: Any) -> Any:
+    """Return the arguments, with the model divided among processors too if it is to be divided.
+
+    accelerate divides it among accelerators alone, though PyTorch does it anywhere.
+    """
+    if args.fsdp and args.use_cpu:
+        PartialState().distributed_type = DistributedType.MULTI_GPU
+    return args
+
+
 def _lora(lora: Lora | None) -> Any:
     if lora is None:
         return None
@@ -175,17 +226,31 @@ def _lora(lora: Lora | None) -> Any:
 
 
 def _train(trainer: Any, folder: Path) -> dict[str, Any]:
-    checkpoints = folder / CHECKPOINTS
-    for checkpoint in checkpoints.glob("checkpoint-*"):
-        if not (checkpoint / _WHOLE).is_file():
-            shutil.rmtree(checkpoint)
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = _last_whole(folder / CHECKPOINTS)
     if last:
-        print(f"going on from {Path(last).name}", flush=True)
-    result = trainer.train(resume_from_checkpoint=last)
+        print(f"going on from {last.name}", flush=True)
+    result = trainer.train(resume_from_checkpoint=str(last) if last else None)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
         "steps": result.global_step,
         "loss": round(losses[-1] if losses else result.training_loss, 4),
         "model": trainer.accelerator.unwrap_model(trainer.model),
     }
+
+
+def _last_whole(checkpoints: Path) -> Path | None:
+    """Return the last checkpoint that was written to its end, and remove the others."""
+    shared = dist.is_initialized()
+    if not shared or int(os.environ["LOCAL_RANK"]) == 0:
+        for checkpoint in checkpoints.glob("checkpoint-*"):
+            if not (checkpoint / _WHOLE).is_file():
+                shutil.rmtree(checkpoint)
+    if shared:
+        dist.barrier()
+    found = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if shared:  # nodes have disks of their own; to go on would mix two states of the model
+        names: list[str | None] = [None] * dist.get_world_size()
+        dist.all_gather_object(names, Path(found).name if found else None)
+        if len(set(names)) > 1:
+            raise RuntimeError(f"the processes have different last checkpoints: {names}")
+    return Path(found) if found else None
