@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from accelerate import DistributedType, PartialState
 from datasets import Dataset
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -86,7 +87,9 @@ def train_dpo(
                 beta=training.beta,
                 loss_type=loss_type,
                 loss_weights=weights,
-                precompute_ref_log_probs=True,
+                # With adapters the reference is the model without them; divided, it is there only
+                # while it is trained.
+                precompute_ref_log_probs=not (training.lora and _processes() > 1),
             )
         ),
         train_dataset=Dataset.from_list(rows),
@@ -143,6 +146,18 @@ class _DPOTrainer(DPOTrainer):  # type: ignore[misc]
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
 
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        """TRL's own passes the values on in a file, which other nodes do not see."""
+        model = self.ref_model or self.model
+        loader = DataLoader(dataset, batch_size, collate_fn=self.data_collator)
+        found = [
+            self.accelerator.gather_for_metrics(self.compute_ref_log_probs(model, batch))
+            for batch in self.accelerator.prepare(loader)
+        ]
+        chosen, rejected = (torch.cat(parts).tolist() for parts in zip(*found, strict=True))
+        dataset = dataset.add_column("ref_chosen_logps", chosen)
+        return dataset.add_column("ref_rejected_logps", rejected)
+
 
 def _sort(rows: Dataset, args: Any) -> SortedBatches:
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
@@ -172,12 +187,11 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 
 
 def _arguments(training: Training, folder: Path, seed: int) -> dict[str, Any]:
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    share = training.share_of(processes)
+    share = training.share_of(_processes())
     side_by_side = max(
         size for size in range(1, min(training.device_batch_size, share) + 1) if share % size == 0
     )
-    sharded = {"fsdp": True, "fsdp_config": _FSDP} if processes > 1 else {}
+    sharded = {"fsdp": True, "fsdp_config": _FSDP} if _processes() > 1 else {}
     return sharded | {
         "output_dir": str(folder / CHECKPOINTS),
         "per_device_train_batch_size": side_by_side,
@@ -199,6 +213,10 @@ def _arguments(training: Training, folder: Path, seed: int) -> dict[str, Any]:
         "report_to": [],
         "disable_tqdm": True,
     }
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _divided(args: Any) -> Any:
