@@ -45,6 +45,7 @@ KINDS = {
     "Event": _Kind("", "v1", "events"),
     "Pod": _Kind("", "v1", "pods"),
     "Service": _Kind("", "v1", "services"),
+    "TrainJob": _Kind("trainer.kubeflow.org", "v1alpha1", "trainjobs"),
 }
 
 

@@ -33,7 +33,9 @@ class Job:
     def load(self, place: bool = True) -> Any:
         """Load the model to start from; see ``load_model``."""
         # Adapters go beside frozen weights; trained weights stay float32 and only compute is lower.
-        return load_model(self.start, self.training.dtype if self.training.lora else "float32", place)
+        return load_model(
+            self.start, self.training.dtype if self.training.lora else "float32", place
+        )
 
 
 def write_job(job: Job, folder: Path, carry: bool = False) -> None:

@@ -22,6 +22,7 @@ from z1.training.job import Job, write_job
 from z1.training.trainers import Keep, Report, save_model, train
 
 _SHARED = ".shared"  # folder in the output, while its processes are at work
+WORKER = ("-m", "z1.training.worker")
 _LINES = 20  # of the log of a process that failed
 _EVERY = 0.2  # seconds between looks at how far the processes are
 
@@ -103,7 +104,7 @@ def share(
             str(logs), redirects=Std.ALL, tee={0: Std.ALL if place.number == 0 else Std.NONE}
         ),
     )
-    command = ("-u", "-m", "z1.training.worker", folder / "job", output, events)
+    command = ("-u", *WORKER, folder / "job", output, events)
     trained: dict[str, Any] = {}
     before = signal.getsignal(signal.SIGTERM)
     try:
@@ -125,9 +126,7 @@ def share(
 
 
 @contextmanager
-def _followed(
-    events: Path, report: Report, keep: Keep, trained: dict[str, Any]
-) -> Iterator[None]:
+def _followed(events: Path, report: Report, keep: Keep, trained: dict[str, Any]) -> Iterator[None]:
     """Pass on what the first process says, while it works and to the last word."""
     over = threading.Event()
 
