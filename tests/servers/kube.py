@@ -44,6 +44,7 @@ KINDS = {
     "pods": "Pod",
     "events": "Event",
     "configmaps": "ConfigMap",
+    "trainjobs": "TrainJob",
 }
 _REASONS = {
     400: "BadRequest",

@@ -1,6 +1,7 @@
 """A training as a folder: all that its processes need to know, on this node or on others."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import polars as pl
 from z1.models import as_base, load_model, load_tokenizer
 from z1.recipe import BaseModelSection, DpoTraining, SftTraining, Training
 
+Report = Callable[[int, int], None]
+"""Told how many optimiser steps of how many are done."""
+Keep = Callable[[Path], None]
+"""Told of each checkpoint that is whole."""
 _MODEL = "model"
 _SECTIONS: dict[str, type[Training]] = {"sft": SftTraining, "dpo": DpoTraining}
 

@@ -18,8 +18,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from z1.errors import InputError, RunError
 from z1.recipe import Training
-from z1.training.job import Job, write_job
-from z1.training.trainers import Keep, Report, save_model, train
+from z1.training.job import Job, Keep, Report, write_job
 
 _SHARED = ".shared"  # folder in the output, while its processes are at work
 WORKER = ("-m", "z1.training.worker")
@@ -50,6 +49,9 @@ def run_job(
         return on_nodes(job)
     count = count_processes(job.training)
     if count == 1 and torch.cuda.device_count() < 2:  # with several, the Trainer would use them all
+        # Not imported where other processes train, since it takes seconds.
+        from z1.training.trainers import save_model, train
+
         trained = train(job, job.load(), output, report, keep)
         save_model(trained.pop("model"), job.tokenizer, output, job.efforts)
         return trained
@@ -100,6 +102,7 @@ def share(
         local_addr="localhost" if place.nodes == 1 else None,
         max_restarts=0,
         signals_to_handle="SIGTERM",  # Ctrl-C is Python's, and ends them all the same
+        log_line_prefix_template="process ${rank}: ",
         logs_specs=DefaultLogsSpecs(
             str(logs), redirects=Std.ALL, tee={0: Std.ALL if place.number == 0 else Std.NONE}
         ),

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from accelerate import DistributedType, PartialState
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
@@ -18,11 +17,10 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from z1.efforts import write_card
 from z1.models import pick_dtype
 from z1.recipe import DpoTraining, Lora, Training
-from z1.training.job import Job
+from z1.training.job import Job, Keep, Report
 from z1.training.order import SortedBatches, row_length
+from z1.training.rows import IGNORED
 
-Report = Callable[[int, int], None]
-Keep = Callable[[Path], None]
 CHECKPOINTS = "checkpoints"
 _WHOLE = "whole"  # file in a checkpoint that was written to its end
 _FSDP = {
@@ -131,10 +129,18 @@ def save_model(model: Any, tokenizer: Any, folder: Path, efforts: bool) -> None:
 
 
 class _SFTTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer, with its batches sorted."""
+    """TRL's trainer, with its batches sorted and what is left of an epoch filled with nothing."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        if self.args.world_size > 1:
+            shortest = min(self.train_dataset, key=row_length)
+            nothing = {**shortest, "labels": [IGNORED] * len(shortest["labels"])}
+            rows = [self.train_dataset, Dataset.from_list([nothing], self.train_dataset.features)]
+            self.train_dataset = concatenate_datasets(rows)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SortedBatches:
-        return _sort(self.train_dataset, self.args)
+        return _sort(self.train_dataset, self.args, fill=self.args.world_size > 1)
 
 
 class _DPOTrainer(DPOTrainer):  # type: ignore[misc]
@@ -159,9 +165,13 @@ class _DPOTrainer(DPOTrainer):  # type: ignore[misc]
         return dataset.add_column("ref_rejected_logps", rejected)
 
 
-def _sort(rows: Dataset, args: Any) -> SortedBatches:
-    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return SortedBatches([row_length(row) for row in rows], batch, args.data_seed)
+def _sort(rows: Dataset, args: Any, fill: bool = False) -> SortedBatches:
+    side_by_side = args.train_batch_size * args.world_size
+    batch = side_by_side * args.gradient_accumulation_steps
+    lengths = [row_length(row) for row in rows]
+    if fill:
+        return SortedBatches(lengths[:-1], batch, args.data_seed, side_by_side)
+    return SortedBatches(lengths, batch, args.data_seed)
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]

@@ -95,7 +95,6 @@ def test_two_processes_learn_what_one_does_though_one_of_them_died(job, tmp_path
     assert seen[-1] == (12, 12)
     assert kept[2:] == ["checkpoint-9", "checkpoint-12"]
     assert shared["steps"] == alone["steps"] == 12
-    assert shared["loss"] == pytest.approx(alone["loss"], abs=1e-3)
     ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("two", "alone"))
     assert set(ours) == set(theirs)
     for name, weights in theirs.items():
@@ -134,7 +133,7 @@ def test_a_training_that_is_told_to_end_ends_its_processes(job, tmp_path, monkey
 
 
 def test_a_batch_that_the_processes_cannot_share_is_an_error(job, tmp_path):
-    with pytest.raises(InputError, match="batch_size 4 .* by 3 processes; make it 3 or 6, or set"):
+    with pytest.raises(InputError, match=r"batch_size 4 .* by 3 processes; make it 3 or 6, or set"):
         run(change(job, processes=3), tmp_path / "out")
 
 
