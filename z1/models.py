@@ -61,8 +61,9 @@ def context_size(model: str | BaseModelSection) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def load_model(model: str | BaseModelSection, dtype: str) -> Any:
-    """Load the weights in a number format, on the GPU if there is one.
+def load_model(model: str | BaseModelSection, dtype: str, place: bool = True) -> Any:
+    """Load the weights in a number format, on the GPU if there is one; without ``place``, where
+    transformers puts them: FSDP places them itself.
 
     Raises InputError if there is no such model.
     """
@@ -74,7 +75,7 @@ def load_model(model: str | BaseModelSection, dtype: str) -> Any:
         )
     except (OSError, ValueError) as error:
         raise _missing(base.path, error) from error
-    return loaded.to(device)
+    return loaded.to(device) if place else loaded
 
 
 def as_base(model: str | BaseModelSection) -> BaseModelSection:

@@ -46,6 +46,7 @@ KINDS = {
     "events": "Event",
     "configmaps": "ConfigMap",
     "leases": "Lease",
+    "trainjobs": "TrainJob",
 }
 _REASONS = {
     400: "BadRequest",

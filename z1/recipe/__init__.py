@@ -39,7 +39,16 @@ from z1.recipe.sampling import (
 )
 from z1.recipe.section import Section, find_local_paths
 from z1.recipe.selection import Filter, Selection, Verify
-from z1.recipe.training import DpoTraining, Lora, SftTraining, Stop, Tags, Training, Trainings
+from z1.recipe.training import (
+    DpoTraining,
+    Lora,
+    SftTraining,
+    Stop,
+    Tags,
+    Training,
+    TrainingNode,
+    Trainings,
+)
 from z1.recipe.whole import METHODS, Recipe
 
 __all__ = [
@@ -85,6 +94,7 @@ __all__ = [
     "ThinkingWindow",
     "Toleration",
     "Training",
+    "TrainingNode",
     "Trainings",
     "Verify",
     "find_local_paths",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from z1.recipe.deployment import Toleration
 from z1.recipe.section import Count, Positive, Section, Share
 
 
@@ -45,6 +46,11 @@ class Training(Section):
     """Optimiser steps between checkpoints."""
     lora: Lora | None = None
     """Low-rank adapters; all weights if absent."""
+    processes: Count | None = None
+    """Processes on a node, between which the model is divided; one a GPU if absent."""
+    nodes: Count = 1
+    """Nodes of the cluster; more than one need ``checkpoints``, and a Kubeflow TrainJob on nodes as
+    ``train.node`` has them."""
 
     @model_validator(mode="after")
     def _divide_batches(self) -> "Training":
@@ -53,7 +59,23 @@ class Training(Section):
                 f"batch_size {self.batch_size} is not a multiple of device_batch_size "
                 f"{self.device_batch_size}"
             )
+        if self.nodes > 1:
+            self.share_of(self.nodes * (self.processes or 1))
         return self
+
+    def share_of(self, processes: int) -> int:
+        """Return the sequences of an optimiser step that fall to each of some processes.
+
+        Raises ValueError if they do not come out even.
+        """
+        if self.batch_size % processes:
+            below = self.batch_size - self.batch_size % processes
+            near = [str(size) for size in (below, below + processes) if size]
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared evenly by {processes} processes; "
+                f"make it {' or '.join(near)}, or set 'processes' (or 'nodes') so that it can"
+            )
+        return self.batch_size // processes
 
 
 class Stop(Section):
@@ -106,8 +128,33 @@ class DpoTraining(Training):
     """Weight of the plain loss on the chosen reply, added to the preference loss."""
 
 
+class TrainingNode(Section):
+    """A node of a training on several, and what one takes of it."""
+
+    image: str | None = None
+    """Image of the nodes' pods; that of the TrainingRuntime ``z1-train`` if absent."""
+    namespace: str | None = None
+    """Where the TrainJob is; if absent the step's own namespace, or ``z1`` outside of a cluster."""
+    accelerator: str = "nvidia.com/gpu"
+    """The cluster's name of its accelerators."""
+    accelerators: int = Field(8, ge=0)
+    """Accelerators of a node; 0 trains on processors."""
+    cpu: str = "16"
+    """Processors of a node."""
+    memory: str = "256Gi"
+    """Memory of a node; the first holds the model with its optimiser state, 12 bytes a parameter,
+    for each checkpoint."""
+    node_selector: dict[str, str] = Field({})
+    """Labels that a node must have."""
+    tolerations: list[Toleration] = Field([])
+    """Taints that a node may have."""
+
+
 class Trainings(Section):
     """The trainings of the method's pipeline."""
+
+    node: TrainingNode | None = None
+    """The nodes of trainings with ``nodes``; as usual if absent."""
 
     tag: SftTraining | None = None
     """TOPS: base model to tag model, on the seed set."""

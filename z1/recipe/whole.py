@@ -14,7 +14,7 @@ from z1.recipe.retraining import Retrain, RetrainingMode
 from z1.recipe.sampling import BaseModelSection, EffortPrompts, Sampling, Teacher, ThinkingWindow
 from z1.recipe.section import Section
 from z1.recipe.selection import Filter, Selection, Verify
-from z1.recipe.training import Trainings
+from z1.recipe.training import Training, Trainings
 
 METHODS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tops": (
@@ -102,6 +102,17 @@ class Recipe(Section):
             raise ValueError(
                 f"name: {self.name!r} cannot be published; let it end with a letter or digit"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _nodes_meet(self) -> "Recipe":
+        for name in type(self.train).model_fields:
+            training = getattr(self.train, name)
+            if isinstance(training, Training) and training.nodes > 1 and not self.checkpoints:
+                raise ValueError(
+                    f"train.{name}.nodes: several nodes meet in S3; give checkpoints, such as "
+                    "s3://bucket/prefix"
+                )
         return self
 
     def candidate(self, steps: Container[str]) -> str:

@@ -46,6 +46,7 @@ KINDS = {
     "Lease": _Kind("coordination.k8s.io", "v1", "leases"),
     "Pod": _Kind("", "v1", "pods"),
     "Service": _Kind("", "v1", "services"),
+    "TrainJob": _Kind("trainer.kubeflow.org", "v1alpha1", "trainjobs"),
 }
 
 

@@ -14,7 +14,7 @@ _PULLING = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNev
 def explain(cluster: Cluster, service: str, version: str, without: Collection[str]) -> str:
     """Return why a version is not ready: of its pods but some, or why it has none."""
     pods = _find(cluster, service, version, without)
-    reasons = [reason for pod in pods if (reason := _of_pod(cluster, pod))]
+    reasons = [reason for pod in pods if (reason := explain_pod(cluster, pod))]
     if reasons:
         return reasons[0]
     if pods:
@@ -31,7 +31,7 @@ def find_crash(
             waiting = (status.get("state") or {}).get("waiting") or {}
             crashing = waiting.get("reason") == "CrashLoopBackOff"
             if crashing and status.get("restartCount", 0) >= _HOPELESS_RESTARTS:
-                return _of_pod(cluster, pod)
+                return explain_pod(cluster, pod)
     return None
 
 
@@ -68,7 +68,8 @@ def _containers(pod: Manifest) -> Iterator[tuple[Manifest, Manifest]]:
             yield status, by_name.get(status["name"], {})
 
 
-def _of_pod(cluster: Cluster, pod: Manifest) -> str | None:
+def explain_pod(cluster: Cluster, pod: Manifest, section: str = "deploy.pool") -> str | None:
+    """Return why a pod is not ready, or None if it is. ``section`` of the recipe describes it."""
     name = pod["metadata"]["name"]
     conditions = {
         condition["type"]: condition
@@ -80,13 +81,17 @@ def _of_pod(cluster: Cluster, pod: Manifest) -> str | None:
     if placed.get("status") == "False":
         return f"no node takes pod {name}: {placed.get('message', placed.get('reason'))}"
     for status, spec in _containers(pod):
-        if reason := _of_container(cluster, name, status, spec):
+        if reason := _of_container(cluster, name, status, spec, section):
             return reason
     told = _events(cluster, name)
-    return f"pod {name} runs but is not ready" + (f": {told}" if told else "")
+    pending = (pod.get("status") or {}).get("phase") == "Pending"
+    how = "is starting" if pending else "runs but is not ready"
+    return f"pod {name} {how}" + (f": {told}" if told else "")
 
 
-def _of_container(cluster: Cluster, pod: str, status: Manifest, spec: Manifest) -> str | None:
+def _of_container(
+    cluster: Cluster, pod: str, status: Manifest, spec: Manifest, section: str
+) -> str | None:
     place = f"container {status['name']} of pod {pod}"
     state: dict[str, Any] = status.get("state") or {}
     waiting = state.get("waiting") or {}
@@ -101,7 +106,7 @@ def _of_container(cluster: Cluster, pod: str, status: Manifest, spec: Manifest) 
         return f"{place} waits: {waiting['reason']} {waiting.get('message', '')}".rstrip()
     if ended.get("reason") == "OOMKilled":
         limit = ((spec.get("resources") or {}).get("limits") or {}).get("memory", "its limit")
-        return f"{place} ran out of memory ({limit}); give deploy.pool.memory more"
+        return f"{place} ran out of memory ({limit}); give {section}.memory more"
     again = status.get("restartCount", 0)
     text = cluster.log(pod, status["name"], _LINES, previous="terminated" not in state).strip()
     told = f"; its last lines:\n{text}" if text else f": {ended.get('message', '')}".rstrip(": ")

@@ -33,6 +33,7 @@ from z1.recipe import Recipe, Section
 from z1.records import write_bytes
 from z1.stages.given import STAGES, check_given, check_output
 from z1.stages.keeping import open_keeper
+from z1.stages.spreading import OnNodes, find_nodes, nowhere
 from z1.tiny import MODEL
 
 RECORD = "stage.json"
@@ -79,6 +80,8 @@ class Work:
     """Told of each part file and checkpoint folder in the output that is finished and will not
     change, and is of use without the others. Where the recipe has ``checkpoints`` it then goes to
     S3, while the work goes on."""
+    on_nodes: OnNodes = nowhere
+    """Runs a training's job on several nodes of a cluster, and brings the model to the output."""
 
     def report(self, done: int, total: int) -> None:
         """Say how far the work is."""
@@ -160,6 +163,7 @@ def run_stage(
                 earlier=earlier,
                 outside=outside,
                 keep=keeper.keep,
+                nodes=find_nodes(recipe, key, output.name, partial),
             )
             started = time.monotonic()
             metrics: Metrics = importlib.import_module(module).run(work)

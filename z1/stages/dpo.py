@@ -2,11 +2,12 @@
 
 from z1.efforts import expects_effort
 from z1.errors import InputError
-from z1.models import load_model, load_tokenizer
+from z1.models import as_base, load_tokenizer
 from z1.records import PAIR, scan
 from z1.stages import Metrics, Work
+from z1.training.job import Job
+from z1.training.launch import run_job
 from z1.training.rows import dpo_rows
-from z1.training.trainers import save_model, train_dpo
 
 USES = ("seed",)
 
@@ -22,17 +23,7 @@ def run(work: Work) -> Metrics:
             f"{work.step}: all {too_long} pairs are longer than max_length, "
             f"{work.section.max_length} tokens; raise it"
         )
-    # Adapters go beside frozen weights; trained weights stay float32 and only compute is lower.
-    model = load_model(start, work.section.dtype if work.section.lora else "float32")
-    trained = train_dpo(
-        model,
-        tokenizer,
-        rows,
-        work.section,
-        work.output,
-        work.recipe.seed,
-        work.report,
-        work.keep,
-    )
-    save_model(trained.pop("model"), tokenizer, work.output, expects_effort(start))
+    efforts = expects_effort(start)
+    job = Job("dpo", as_base(start), tokenizer, rows, work.section, work.recipe.seed, efforts)
+    trained = run_job(job, work.output, work.report, work.keep, work.on_nodes)
     return Metrics(len(rows), {"longer than max_length": too_long}, trained, "pairs")

@@ -10,12 +10,13 @@ import polars as pl
 
 from z1.efforts import without_efforts
 from z1.errors import InputError
-from z1.models import load_model, load_tokenizer
+from z1.models import as_base, load_tokenizer
 from z1.records import EXAMPLE, PROBLEM, scan
 from z1.rounds import CHECKABLE, judge_rounds
 from z1.stages import Metrics, Work
+from z1.training.job import Job
+from z1.training.launch import run_job
 from z1.training.rows import Divide, sft_rows, show_loss_mask, whole
-from z1.training.trainers import save_model, train_sft
 from z1.training.variants import answer_text, masked, stopped, tagged, with_opening
 
 USES = ("seed", "efforts", "model")
@@ -53,19 +54,8 @@ def run(work: Work) -> Metrics:
             f"{work.section.max_length} tokens; raise it"
         )
     print(show_loss_mask(tokenizer, rows[0]), flush=True)
-    # Adapters go beside frozen weights; trained weights stay float32 and only compute is lower.
-    model = load_model(start, work.section.dtype if work.section.lora else "float32")
-    trained = train_sft(
-        model,
-        tokenizer,
-        rows,
-        work.section,
-        work.output,
-        work.recipe.seed,
-        work.report,
-        work.keep,
-    )
-    save_model(trained.pop("model"), tokenizer, work.output, efforts)
+    job = Job("sft", as_base(start), tokenizer, rows, work.section, work.recipe.seed, efforts)
+    trained = run_job(job, work.output, work.report, work.keep, work.on_nodes)
     counted = "rounds" if work.section.mask_wrong_rounds else "replies"
     details = trained | ({counted: dict(counts)} if counts else {})
     return Metrics(len(rows), {"longer than max_length": too_long}, details, "examples")

@@ -14,11 +14,16 @@ from torch.utils.data import Sampler
 class SortedBatches(Sampler[int]):
     """Yields the rows of an epoch: random batches, each from its longest row to its shortest.
 
-    The longest rows come first so that a device without the memory for them fails at once.
+    The longest rows come first so that a device without the memory for them fails at once. With
+    ``side_by_side`` an epoch is filled up to a multiple of that with the row after the last, which
+    is there to fill: otherwise the processes would be given rows of the epoch's beginning again.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, side_by_side: int = 1
+    ) -> None:
         self.lengths = lengths
+        self.fillers = -len(lengths) % side_by_side
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
@@ -28,7 +33,7 @@ class SortedBatches(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) + self.fillers
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
@@ -36,6 +41,7 @@ class SortedBatches(Sampler[int]):
         for start in range(0, len(rows), self.batch_size):
             batch = rows[start : start + self.batch_size]
             yield from sorted(batch, key=lambda row: -self.lengths[row])
+        yield from [len(self.lengths)] * self.fillers
 
 
 def row_length(row: dict[str, Sized]) -> int:

@@ -2,12 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
+import torch.distributed as dist
+from accelerate import DistributedType, PartialState
+from datasets import Dataset, concatenate_datasets
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -15,12 +17,20 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 from z1.efforts import write_card
 from z1.models import pick_dtype
 from z1.recipe import DpoTraining, Lora, Training
+from z1.training.job import Job, Keep, Report
 from z1.training.order import SortedBatches, row_length
+from z1.training.rows import IGNORED
 
-Report = Callable[[int, int], None]
-Keep = Callable[[Path], None]
 CHECKPOINTS = "checkpoints"
 _WHOLE = "whole"  # file in a checkpoint that was written to its end
+_FSDP = {
+    "version": 2,
+    "reshard_after_forward": True,  # weights, gradients and optimiser state are all sharded
+    "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+    "cpu_ram_efficient_loading": True,  # read by one process of all, sent to the others in shards
+    # One process writes whole checkpoints, so that any number of processes can go on from them.
+    "state_dict_type": "FULL_STATE_DICT",
+}
 
 
 def train_sft(
@@ -40,7 +50,7 @@ def train_sft(
     """
     trainer = _SFTTrainer(
         model=model,
-        args=SFTConfig(**_arguments(training, folder, seed), packing=False),
+        args=_divided(SFTConfig(**_arguments(training, folder, seed), packing=False)),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=_lora(training.lora),
@@ -69,12 +79,16 @@ def train_dpo(
         loss_type, weights = ["sigmoid", "sft"], [1.0, training.sft_weight]
     trainer = _DPOTrainer(
         model=model,
-        args=DPOConfig(
-            **_arguments(training, folder, seed),
-            beta=training.beta,
-            loss_type=loss_type,
-            loss_weights=weights,
-            precompute_ref_log_probs=True,
+        args=_divided(
+            DPOConfig(
+                **_arguments(training, folder, seed),
+                beta=training.beta,
+                loss_type=loss_type,
+                loss_weights=weights,
+                # With adapters the reference is the model without them; divided, it is there only
+                # while it is trained.
+                precompute_ref_log_probs=not (training.lora and _processes() > 1),
+            )
         ),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
@@ -82,6 +96,26 @@ def train_dpo(
         callbacks=[_Progress(report, keep)],
     )
     return _train(trainer, folder)
+
+
+def train(
+    job: Job, model: Any, folder: Path, report: Report, keep: Keep = lambda checkpoint: None
+) -> dict[str, Any]:
+    """Train a job's model as its method says; see ``train_sft``."""
+    method = {"sft": train_sft, "dpo": train_dpo}[job.method]
+    training: Any = job.training
+    return method(model, job.tokenizer, job.rows, training, folder, job.seed, report, keep)
+
+
+def fill_model(job: Job, weights: dict[str, Any]) -> Any:
+    """Return the job's model, adapters and all, with weights that were gathered."""
+    model = job.load(place=False)
+    if job.training.lora:
+        from peft import get_peft_model
+
+        model = get_peft_model(model, _lora(job.training.lora))
+    model.load_state_dict(weights)
+    return model
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path, efforts: bool) -> None:
@@ -95,10 +129,18 @@ def save_model(model: Any, tokenizer: Any, folder: Path, efforts: bool) -> None:
 
 
 class _SFTTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer, with its batches sorted."""
+    """TRL's trainer, with its batches sorted and what is left of an epoch filled with nothing."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        if self.args.world_size > 1:
+            shortest = min(self.train_dataset, key=row_length)
+            nothing = {**shortest, "labels": [IGNORED] * len(shortest["labels"])}
+            rows = [self.train_dataset, Dataset.from_list([nothing], self.train_dataset.features)]
+            self.train_dataset = concatenate_datasets(rows)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SortedBatches:
-        return _sort(self.train_dataset, self.args)
+        return _sort(self.train_dataset, self.args, fill=self.args.world_size > 1)
 
 
 class _DPOTrainer(DPOTrainer):  # type: ignore[misc]
@@ -110,10 +152,26 @@ class _DPOTrainer(DPOTrainer):  # type: ignore[misc]
     def _prepare_dataset(self, dataset: Dataset, *_: Any, **__: Any) -> Dataset:
         return dataset
 
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        """TRL's own passes the values on in a file, which other nodes do not see."""
+        model = self.ref_model or self.model
+        loader = DataLoader(dataset, batch_size, collate_fn=self.data_collator)
+        found = [
+            self.accelerator.gather_for_metrics(self.compute_ref_log_probs(model, batch))
+            for batch in self.accelerator.prepare(loader)
+        ]
+        chosen, rejected = (torch.cat(parts).tolist() for parts in zip(*found, strict=True))
+        dataset = dataset.add_column("ref_chosen_logps", chosen)
+        return dataset.add_column("ref_rejected_logps", rejected)
 
-def _sort(rows: Dataset, args: Any) -> SortedBatches:
-    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return SortedBatches([row_length(row) for row in rows], batch, args.data_seed)
+
+def _sort(rows: Dataset, args: Any, fill: bool = False) -> SortedBatches:
+    side_by_side = args.train_batch_size * args.world_size
+    batch = side_by_side * args.gradient_accumulation_steps
+    lengths = [row_length(row) for row in rows]
+    if fill:
+        return SortedBatches(lengths[:-1], batch, args.data_seed, side_by_side)
+    return SortedBatches(lengths, batch, args.data_seed)
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]
@@ -123,6 +181,10 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
         self.report, self.keep = report, keep
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if dist.is_initialized():
+            dist.barrier()  # until all have written what is theirs
+        if not state.is_world_process_zero:
+            return
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         (checkpoint / _WHOLE).touch()
         self.keep(checkpoint)
@@ -135,12 +197,15 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 
 
 def _arguments(training: Training, folder: Path, seed: int) -> dict[str, Any]:
-    devices = int(os.environ.get("WORLD_SIZE", "1"))
-    side_by_side = min(training.device_batch_size * devices, training.batch_size)
-    return {
+    share = training.share_of(_processes())
+    side_by_side = max(
+        size for size in range(1, min(training.device_batch_size, share) + 1) if share % size == 0
+    )
+    sharded = {"fsdp": True, "fsdp_config": _FSDP} if _processes() > 1 else {}
+    return sharded | {
         "output_dir": str(folder / CHECKPOINTS),
-        "per_device_train_batch_size": max(side_by_side // devices, 1),
-        "gradient_accumulation_steps": max(training.batch_size // side_by_side, 1),
+        "per_device_train_batch_size": side_by_side,
+        "gradient_accumulation_steps": share // side_by_side,
         "learning_rate": training.learning_rate,
         "num_train_epochs": training.epochs,
         "max_length": training.max_length,
@@ -160,6 +225,20 @@ def _arguments(training: Training, folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _divided(args: Any) -> Any:
+    """Return the arguments, with the model divided among processors too if it is to be divided.
+
+    accelerate divides it among accelerators alone, though PyTorch does it anywhere.
+    """
+    if args.fsdp and args.use_cpu:
+        PartialState().distributed_type = DistributedType.MULTI_GPU
+    return args
+
+
 def _lora(lora: Lora | None) -> Any:
     if lora is None:
         return None
@@ -175,17 +254,31 @@ def _lora(lora: Lora | None) -> Any:
 
 
 def _train(trainer: Any, folder: Path) -> dict[str, Any]:
-    checkpoints = folder / CHECKPOINTS
-    for checkpoint in checkpoints.glob("checkpoint-*"):
-        if not (checkpoint / _WHOLE).is_file():
-            shutil.rmtree(checkpoint)
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    last = _last_whole(folder / CHECKPOINTS)
     if last:
-        print(f"going on from {Path(last).name}", flush=True)
-    result = trainer.train(resume_from_checkpoint=last)
+        print(f"going on from {last.name}", flush=True)
+    result = trainer.train(resume_from_checkpoint=str(last) if last else None)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {
         "steps": result.global_step,
         "loss": round(losses[-1] if losses else result.training_loss, 4),
         "model": trainer.accelerator.unwrap_model(trainer.model),
     }
+
+
+def _last_whole(checkpoints: Path) -> Path | None:
+    """Return the last checkpoint that was written to its end, and remove the others."""
+    shared = dist.is_initialized()
+    if not shared or int(os.environ["LOCAL_RANK"]) == 0:
+        for checkpoint in checkpoints.glob("checkpoint-*"):
+            if not (checkpoint / _WHOLE).is_file():
+                shutil.rmtree(checkpoint)
+    if shared:
+        dist.barrier()
+    found = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    if shared:  # nodes have disks of their own; to go on would mix two states of the model
+        names: list[str | None] = [None] * dist.get_world_size()
+        dist.all_gather_object(names, Path(found).name if found else None)
+        if len(set(names)) > 1:
+            raise RuntimeError(f"the processes have different last checkpoints: {names}")
+    return Path(found) if found else None

@@ -130,8 +130,8 @@ def test_wrong_rounds_are_read_and_not_learnt(recipe, sums_folder, tmp_path, mon
     section = recipe.train.tops.model_copy(update={"mask_wrong_rounds": True})
     changed = recipe.model_copy(update={"train": recipe.train.model_copy(update={"tops": section})})
     seen = []
-    train = sft.train_sft
-    monkeypatch.setattr(sft, "train_sft", lambda *given: seen.extend(given[2]) or train(*given))
+    run = sft.run_job
+    monkeypatch.setattr(sft, "run_job", lambda job, *rest: seen.extend(job.rows) or run(job, *rest))
     inputs = {"examples": tmp_path / "examples", "problems": sums_folder}
     record = run_stage("sft", changed, "train.tops", inputs, tmp_path / "out")
     assert record["details"]["rounds"] == {"masked": 3, "learnt": 4}
