@@ -163,7 +163,7 @@ def run_stage(
                 earlier=earlier,
                 outside=outside,
                 keep=keeper.keep,
-                nodes=find_nodes(recipe, key, output.name, partial),
+                on_nodes=find_nodes(recipe, key, output.name, partial),
             )
             started = time.monotonic()
             metrics: Metrics = importlib.import_module(module).run(work)

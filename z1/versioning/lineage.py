@@ -1,6 +1,6 @@
 """What a version was made from, back to what came from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from z1.errors import InputError
@@ -19,12 +19,7 @@ def list_ancestors(versions: Sequence[Version], version: Version) -> list[Versio
         if str(each) in found:
             return
         for parent in parents_of(each):
-            if parent.version not in known:
-                raise InputError(
-                    f"{each}: was made from {parent.version}, which the registry no longer has; "
-                    f"push its tag again. Its content was at {parent.content}"
-                )
-            add(known[parent.version])
+            add(_find_parent(known, each, parent))
         found[str(each)] = each
 
     add(version)
@@ -44,16 +39,26 @@ def find_own(versions: Sequence[Version], version: Version, name: str) -> Versio
     A model may have been trained further from an earlier version of itself; what that one was made
     from does not count. Raises InputError if the run used nothing of the name.
     """
+    known = {str(each): each for each in versions}
     waiting, seen = [version], {str(version)}
     while waiting:
         each = waiting.pop()
         if each.name == name:
             return each
         for parent in parents_of(each):
-            if parent not in seen and not parent.startswith(f"{version.name}@"):
-                seen.add(parent)
-                waiting.append(find_version(versions, parent))
+            if parent.version not in seen and not parent.version.startswith(f"{version.name}@"):
+                seen.add(parent.version)
+                waiting.append(_find_parent(known, each, parent))
     raise InputError(f"{version}: was not made from any version of {name}")
+
+
+def _find_parent(known: Mapping[str, Version], child: Version, parent: Ancestor) -> Version:
+    if parent.version not in known:
+        raise InputError(
+            f"{child}: was made from {parent.version}, which the registry no longer has; "
+            f"push its tag again. Its content was at {parent.content}"
+        )
+    return known[parent.version]
 
 
 def to_json(version: Version) -> dict[str, Any]:
