@@ -8,8 +8,9 @@ An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, 
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
 the output depends on: the recipe's section, the inputs' keys, the options and the source of
 the code. A whole output with the same key is not made again, unless one of its files is gone or of
-another size; a partial one is gone on with, and where the recipe says so its finished pieces are in
-S3 too, for the case that it gets lost with its disk.
+another size, or the stage has to look at what is outside of its output, as publish and deploy do. A
+partial one is gone on with, and where the recipe says so its finished pieces are in S3 too, for the
+case that it gets lost with its disk.
 """
 
 import ast
@@ -31,8 +32,10 @@ from z1.errors import InputError
 from z1.recipe import Recipe, Section
 from z1.records import write_bytes
 from z1.stages.given import STAGES, check_given, check_output
+from z1.stages.hub import find_commits
 from z1.stages.keeping import open_keeper
 from z1.tiny import MODEL
+from z1.versioning.content import digest_content
 
 RECORD = "stage.json"
 _MARKER = ".key"  # file in an unfinished output, with the key it will have
@@ -98,8 +101,9 @@ def run_stage(
 
     ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
     the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
-    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``files`` (the bytes of
-    each) and ``parents``, the inputs' records without their files.
+    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``commits`` (of models
+    from the hub), ``digest`` (of the content, as it is published), ``files`` (the bytes of each)
+    and ``parents``, the inputs' records without their files.
 
     Raises InputError if the section, an input or what is in it is wrong.
     """
@@ -130,7 +134,8 @@ def run_stage(
     with _locked(output.with_name(f".{output.name}.lock")):
         found = read_record(output) if (output / RECORD).is_file() else None
         whole = found is not None and _has_all(output, found)
-        if found is not None and whole and found["key"] == key:
+        looks = STAGES[stage].looks(chosen)
+        if found is not None and whole and found["key"] == key and not looks:
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER
@@ -158,6 +163,11 @@ def run_stage(
             "unit": metrics.unit,
             "reasons": dict(metrics.dropped),
             "details": dict(metrics.details),
+            "commits": find_commits([chosen, *uses.values()]),
+            # Read through once, here: a time of change does not outlive a copy or another pod, and
+            # against the making even of large weights this is short. Runs that find the output
+            # there look at sizes only.
+            "digest": digest_content(partial),
             "files": _sizes(partial),
             "parents": list(parents.values()),
         }

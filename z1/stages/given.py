@@ -1,6 +1,6 @@
 """What each stage has to be given, checked before it starts. A new stage is a file and a line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,9 @@ class Needs(NamedTuple):
     """Its options, all of them needed, and the values of each; none listed if it checks them."""
     keeps: bool = False
     """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
+    looks: Callable[[Any], bool] = lambda section: False
+    """Whether, by its section, it changes something outside of its output. Then it looks there each
+    time, since a whole output of its own does not tell what has become of that."""
 
 
 STAGES = {
@@ -50,8 +53,8 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
-    "publish": Needs((Publish,), (), None),
-    "deploy": Needs((Deployment,), ("published",)),
+    "publish": Needs((Publish,), (), None, looks=lambda section: section.registry is not None),
+    "deploy": Needs((Deployment,), ("published",), looks=lambda section: True),
 }
 
 

@@ -2,42 +2,51 @@
 
 Inputs: outputs of the run's steps, by the steps' names: the model that the section names, all that
 it came from, and ``evaluate``, from which the models' figures are taken. Others may be there too.
-The output is ``versions.json``: the version of each step, and where its content lies.
+The output is ``versions.json``: the version of each step, and where its content lies; also each
+folder's stamp, by which the next time an unchanged one need not be read again.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from z1.errors import InputError
 from z1.recipe import Recipe, write_recipe
 from z1.records import write_bytes
-from z1.stages import Metrics, Work, fingerprint, read_record
+from z1.stages import RECORD, Metrics, Work, fingerprint, read_record
 from z1.tiny import MODEL
+from z1.versioning.content import digest_content, stamp_content
 
 USES = ("name", "method", "model", "teacher")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _FIGURES = ("accuracy", "accuracy_stderr", "thinking_tokens")
+_OUTPUT = "versions.json"
 
 
 def run(work: Work) -> Metrics:
     """Publish and write down what became of it. Without a registry nothing is published.
 
-    Raises InputError if an ancestor of the model is missing, or the registry or S3 refuses.
+    Raises InputError if an ancestor of the model is missing, an input is not what the others were
+    made from or not as its step made it, or the registry or S3 refuses.
     """
     outcomes: dict[str, Any] = {}
+    stamps: dict[str, str] = {}
     if work.section.registry is not None:
         from z1.versioning.publishing import publish
 
         artifacts = collect(work)
+        stamps = {each.step: stamp_content(each.folder) for each in artifacts}
+        seen = _read_seen(work.earlier, stamps)
+        artifacts = [replace(each, seen=seen.get(each.step)) for each in artifacts]
         recipe = work.recipe
         published = publish(work.section.registry, artifacts, recipe.name, write_recipe(recipe))
         outcomes = {each.step: published[each.name]._asdict() for each in artifacts}
-    text = json.dumps({"registry": work.section.registry, "versions": outcomes}, indent=1)
-    write_bytes(work.output / "versions.json", text.encode())
+    written = {"registry": work.section.registry, "versions": outcomes, "stamps": stamps}
+    write_bytes(work.output / _OUTPUT, json.dumps(written, indent=1).encode())
     new = [outcome["version"] for outcome in outcomes.values() if outcome["new"]]
     return Metrics(len(outcomes), {}, {"new": new}, "versions")
 
@@ -74,14 +83,55 @@ class _Family:
                 raise InputError(f"input {name!r}: publish takes outputs by the names of steps")
         if self._model not in self._inputs:
             raise InputError(f"publish needs the input {self._model!r}, the model to publish")
-        self._records = {name: read_record(path) for name, path in self._inputs.items()}
+        self._records = {name: self._read(name, path) for name, path in self._inputs.items()}
         self._steps = {record["key"]: name for name, record in self._records.items()}
-        self._figures = _read_figures(work.inputs.get("evaluate"))
+        self._figures = self._read_figures(work.inputs.get("evaluate"))
         self._found: dict[str, Artifact] = {}
 
     def collect(self) -> list[Any]:
         self._add(self._model)
         return list(self._found.values())
+
+    def _read(self, name: str, folder: Path) -> dict[str, Any]:
+        """Return the record of an input. Raises InputError if another step has made it."""
+        record = read_record(folder)
+        if not (folder / RECORD).is_file():
+            if name == self._model:
+                raise InputError(
+                    f"input {name!r}: {folder} has no {RECORD}, so nothing says what the model was "
+                    "made from; give the whole folder that its step has written"
+                )
+            print(f"warning: {folder} has no {RECORD}: {name} is published without parents")
+        elif record["step"] != name:
+            raise InputError(
+                f"input {name!r}: {folder} was made by the step {record['step']!r}; give each "
+                "output by the name of its step"
+            )
+        elif "digest" not in record:
+            print(f"warning: {folder}: an earlier z1 made it, so a change since is not noticed")
+        return record
+
+    def _read_figures(self, folder: Path | None) -> dict[str, dict[str, Any]]:
+        """Return the figures of each model that was tested.
+
+        Raises InputError if that was another one than is given.
+        """
+        if folder is None:
+            return {}
+        record = read_record(folder)
+        if record.get("stage") != "evaluate":
+            raise InputError(f"input 'evaluate': {folder} is no output of the evaluate stage")
+        if record.get("digest", digest := digest_content(folder)) != digest:
+            raise InputError(f"{folder}: was changed after its step had made it; run it again")
+        tested = {parent["step"]: parent for parent in record["parents"]}
+        for step in tested.keys() & self._records.keys():
+            if not _is_parent(tested[step], self._records[step]):
+                raise InputError(
+                    f"input 'evaluate': {folder} is of another {step} than is given; evaluate this "
+                    "one, or give the one that was tested"
+                )
+        figures = _read_report(folder)
+        return {name: figures[name] for name in figures if name in tested or name == "base"}
 
     def _add(self, step: str) -> str:
         """Add what a step made, after its ancestors; return its name."""
@@ -92,10 +142,11 @@ class _Family:
         parents = [self._add(self._step_of(parent, step)) for parent in record["parents"]]
         origins: dict[str, str] = {}
         if all(self._found[parent].kind == "dataset" for parent in parents):
+            commits = record.get("commits", {})
             if record.get("stage") == "sft":
-                parents += self._outside("base", origins, **self._base())
+                parents += self._outside("base", origins, **self._base(commits))
             elif record.get("stage") == "generate":
-                parents += self._outside("teacher", origins, **self._teacher())
+                parents += self._outside("teacher", origins, **self._teacher(commits))
         self._found[name] = self._artifact(
             name=name,
             kind=_kind(folder),
@@ -105,6 +156,9 @@ class _Family:
             parents=tuple(parents),
             origins=origins,
             metrics=_metrics(record, self._figures.get(step, {})),
+            made=record.get("digest"),
+            # Ancestors keep their versions: nothing would come of the new one.
+            tested=step == self._model and step in self._figures,
         )
         return name
 
@@ -114,16 +168,22 @@ class _Family:
                 f"{child} was made from an output of {parent['step']!r} that publish was not "
                 f"given: give it as the input {parent['step']!r}, or run {child!r} again"
             )
-        return self._steps[parent["key"]]
+        step = self._steps[parent["key"]]
+        if not _is_parent(parent, self._records[step]):
+            raise InputError(
+                f"{child} was made from another output of {step!r} than is given, one of the same "
+                f"recipe and other content; remove the folder of {child!r} and run it again"
+            )
+        return step
 
-    def _base(self) -> dict[str, Any]:
+    def _base(self, commits: Mapping[str, str]) -> dict[str, Any]:
         model = self._recipe.model
         folder = MODEL if model.path == "tiny" else Path(model.path)
         if folder.is_dir():
             return {"folder": folder}
-        return {"text": model.path + (f" at {model.revision}" if model.revision else "")}
+        return {"text": _name(model.path, model.revision, commits)}
 
-    def _teacher(self) -> dict[str, Any]:
+    def _teacher(self, commits: Mapping[str, str]) -> dict[str, Any]:
         teacher = self._recipe.teacher
         if teacher.engine == "scripted":
             return {"text": f"scripted, slip {teacher.slip:g}"}
@@ -131,7 +191,11 @@ class _Family:
             assert teacher.replies is not None
             return {"text": f"replies in {teacher.replies.name}"}
         folder = MODEL if teacher.model == "tiny" else Path(teacher.model)
-        return {"folder": folder} if folder.is_dir() else {"text": teacher.model}
+        if folder.is_dir():
+            return {"folder": folder}
+        # A server's model is not the one whose tokenizer was loaded here.
+        known = {} if teacher.engine == "endpoint" else commits
+        return {"text": _name(teacher.model, None, known)}
 
     def _outside(
         self, role: str, origins: dict[str, str], folder: Path | None = None, text: str = ""
@@ -158,11 +222,35 @@ def _metrics(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str,
     return counts | dict(figures)
 
 
-def _read_figures(evaluation: Path | None) -> dict[str, dict[str, Any]]:
+def _name(model: str, revision: str | None, commits: Mapping[str, str]) -> str:
+    """Return a hub model's name with the revision that was asked for and the commit it was."""
+    at = list(dict.fromkeys(filter(None, (revision, commits.get(model)))))
+    return f"{model} at {', '.join(at)}" if at else model
+
+
+def _is_parent(seen: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Tell whether a record is that of the input that another step has seen."""
+    same = seen["key"] == record["key"]
+    known = "digest" in seen and "digest" in record
+    return same and (not known or seen["digest"] == record["digest"])
+
+
+def _read_seen(earlier: Path | None, stamps: Mapping[str, str]) -> dict[str, str]:
+    """Return the digest of each step's content that is as the earlier publishing saw it."""
+    try:
+        known = json.loads((earlier / _OUTPUT).read_bytes()) if earlier else {}
+        return {
+            step: outcome["digest"]
+            for step, outcome in known.get("versions", {}).items()
+            if step in stamps and known["stamps"][step] == stamps[step]
+        }
+    except (OSError, ValueError, KeyError):  # by an earlier z1
+        return {}
+
+
+def _read_report(evaluation: Path) -> dict[str, dict[str, Any]]:
     """Return each model's figures in the report, by temperature and effort, and by budget."""
     figures: dict[str, dict[str, Any]] = {}
-    if evaluation is None:
-        return figures
     report = json.loads((evaluation / "report.json").read_bytes())
     for row in report["models"]:
         way = f"temperature {row['temperature']:g}"
