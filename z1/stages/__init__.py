@@ -8,9 +8,9 @@ An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, 
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
 the output depends on: the recipe's section, the inputs' keys, the options and the source of
 the code. A whole output with the same key is not made again, unless one of its files is gone or of
-another size, or the stage has to look at what is outside of its output, as publish and deploy do. A
-partial one is gone on with, and where the recipe says so its finished pieces are in S3 too, for the
-case that it gets lost with its disk.
+another size, or the stage changes what is outside of it, as publish and deploy do. A partial one is
+gone on with, and where the recipe says so its finished pieces are in S3 too, for the case that it
+gets lost with its disk.
 """
 
 import ast
@@ -134,8 +134,8 @@ def run_stage(
     with _locked(output.with_name(f".{output.name}.lock")):
         found = read_record(output) if (output / RECORD).is_file() else None
         whole = found is not None and _has_all(output, found)
-        looks = STAGES[stage].looks(chosen)
-        if found is not None and whole and found["key"] == key and not looks:
+        done = whole and not STAGES[stage].changes(chosen)
+        if found is not None and done and found["key"] == key:
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER

@@ -33,9 +33,9 @@ class Needs(NamedTuple):
     """Its options, all of them needed, and the values of each; none listed if it checks them."""
     keeps: bool = False
     """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
-    looks: Callable[[Any], bool] = lambda section: False
-    """Whether, by its section, it changes something outside of its output. Then it looks there each
-    time, since a whole output of its own does not tell what has become of that."""
+    changes: Callable[[Any], bool] = lambda section: False
+    """Whether, by its section, it changes something outside of its output. Then it runs each time,
+    and looks there: a whole output of its own does not tell what has become of that."""
 
 
 STAGES = {
@@ -53,8 +53,8 @@ STAGES = {
     "sft": Needs((Training,), ("examples",), ("model", "problems"), keeps=True),
     "dpo": Needs((DpoTraining,), ("pairs", "model"), keeps=True),
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
-    "publish": Needs((Publish,), (), None, looks=lambda section: section.registry is not None),
-    "deploy": Needs((Deployment,), ("published",), looks=lambda section: True),
+    "publish": Needs((Publish,), (), None, changes=lambda section: section.registry is not None),
+    "deploy": Needs((Deployment,), ("published",), changes=lambda section: section is not None),
 }
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from z1.errors import InputError
 from z1.versioning.manifest import describe
-
-STAGE_RECORD = "stage.json"
+from z1.versioning.versions import STAGE_RECORD
 
 
 @contextmanager

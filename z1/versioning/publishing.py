@@ -18,12 +18,13 @@ from z1.environment import environment
 from z1.errors import InputError
 from z1.versioning import s3
 from z1.versioning.connection import Connection, parse_address
-from z1.versioning.content import STAGE_RECORD, content_of
+from z1.versioning.content import content_of
 from z1.versioning.manifest import Manifest, describe
 from z1.versioning.registry import Registry, Storage, open_registry
 from z1.versioning.versions import (
     METRICS,
     RECORD,
+    STAGE_RECORD,
     Ancestor,
     Published,
     Version,

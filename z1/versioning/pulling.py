@@ -8,9 +8,9 @@ from z1.environment import environment
 from z1.errors import InputError
 from z1.records import write_bytes
 from z1.versioning import s3
-from z1.versioning.content import STAGE_RECORD, digest_content
+from z1.versioning.content import digest_content
 from z1.versioning.registry import Registry
-from z1.versioning.versions import Version
+from z1.versioning.versions import STAGE_RECORD, Version
 
 
 def pull(registry: Registry, version: Version, target: Path) -> None:

@@ -17,6 +17,7 @@ from z1.versioning.registry import Registry
 
 RECORD = "version.json"
 METRICS = "metrics.json"
+STAGE_RECORD = "stage.json"
 _REFERENCE = re.compile(r"(?P<name>[^@#]+)(?:@(?P<version>[^@#]+)|#(?P<stage>[^@#]+))")
 
 
