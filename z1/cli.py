@@ -103,7 +103,7 @@ def stage(
 
     NAME is problems, generate, verify, filter, select, sft, dpo, evaluate, publish or deploy.
     Inputs are folders that other stages wrote. An output that is there already, made of the same
-    inputs, is not made again.
+    inputs, is not made again; publish and deploy look at the registry and the cluster each time.
 
     \b
     Inputs and options of each stage:
