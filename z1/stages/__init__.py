@@ -32,8 +32,8 @@ from z1.errors import InputError
 from z1.recipe import Recipe, Section
 from z1.records import write_bytes
 from z1.stages.given import STAGES, check_given, check_output
-from z1.stages.hub import find_commits
 from z1.stages.keeping import open_keeper
+from z1.stages.outside import find_models
 from z1.tiny import MODEL
 from z1.versioning.content import digest_content
 
@@ -101,9 +101,9 @@ def run_stage(
 
     ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
     the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
-    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``commits`` (of models
-    from the hub), ``digest`` (of the content, as it is published), ``files`` (the bytes of each)
-    and ``parents``, the inputs' records without their files.
+    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``models`` (what those
+    from outside were), ``digest`` (of the content, as it is published), ``files`` (the bytes of
+    each) and ``parents``, the inputs' records without their files.
 
     Raises InputError if the section, an input or what is in it is wrong.
     """
@@ -163,7 +163,7 @@ def run_stage(
             "unit": metrics.unit,
             "reasons": dict(metrics.dropped),
             "details": dict(metrics.details),
-            "commits": find_commits([chosen, *uses.values()]),
+            "models": find_models([chosen, *uses.values()], fingerprint),
             # Read through once, here: a time of change does not outlive a copy or another pod, and
             # against the making even of large weights this is short. Runs that find the output
             # there look at sizes only.

@@ -142,11 +142,11 @@ class _Family:
         parents = [self._add(self._step_of(parent, step)) for parent in record["parents"]]
         origins: dict[str, str] = {}
         if all(self._found[parent].kind == "dataset" for parent in parents):
-            commits = record.get("commits", {})
+            models = record.get("models", {})
             if record.get("stage") == "sft":
-                parents += self._outside("base", origins, **self._base(commits))
+                parents += self._outside("base", origins, **self._base(models))
             elif record.get("stage") == "generate":
-                parents += self._outside("teacher", origins, **self._teacher(commits))
+                parents += self._outside("teacher", origins, **self._teacher(models))
         self._found[name] = self._artifact(
             name=name,
             kind=_kind(folder),
@@ -176,38 +176,45 @@ class _Family:
             )
         return step
 
-    def _base(self, commits: Mapping[str, str]) -> dict[str, Any]:
+    def _base(self, models: Mapping[str, str]) -> dict[str, Any]:
         model = self._recipe.model
-        folder = MODEL if model.path == "tiny" else Path(model.path)
-        if folder.is_dir():
-            return {"folder": folder}
-        return {"text": _name(model.path, model.revision, commits)}
+        return _model(model.path, model.revision, models.get(model.path))
 
-    def _teacher(self, commits: Mapping[str, str]) -> dict[str, Any]:
+    def _teacher(self, models: Mapping[str, str]) -> dict[str, Any]:
         teacher = self._recipe.teacher
         if teacher.engine == "scripted":
             return {"text": f"scripted, slip {teacher.slip:g}"}
         if teacher.model is None:
             assert teacher.replies is not None
             return {"text": f"replies in {teacher.replies.name}"}
-        folder = MODEL if teacher.model == "tiny" else Path(teacher.model)
-        if folder.is_dir():
-            return {"folder": folder}
         # A server's model is not the one whose tokenizer was loaded here.
-        known = {} if teacher.engine == "endpoint" else commits
-        return {"text": _name(teacher.model, None, known)}
+        known = None if teacher.engine == "endpoint" else models.get(teacher.model)
+        return _model(teacher.model, None, known)
 
     def _outside(
-        self, role: str, origins: dict[str, str], folder: Path | None = None, text: str = ""
+        self,
+        role: str,
+        origins: dict[str, str],
+        folder: Path | None = None,
+        was: str | None = None,
+        text: str = "",
     ) -> list[str]:
-        """Add a model that no step made: its folder, or else its name among the origins."""
+        """Add a model that no step made: its folder, or else its name among the origins.
+
+        Raises InputError if the folder has changed since a step used it.
+        """
         if folder is None:
             origins[role] = text
             return []
+        key = fingerprint(folder)
+        if was not in (None, key):
+            raise InputError(
+                f"{folder}: the {role} was changed after it was used; bring back what was changed, "
+                "or run again from there"
+            )
         name = artifact_name(self._recipe.name, role)
         if name not in self._found:
             figures = _metrics({}, self._figures.get(role, {}))
-            key = fingerprint(folder)
             self._found[name] = self._artifact(name, "model", role, key, folder, (), {}, figures)
         return [name]
 
@@ -222,10 +229,13 @@ def _metrics(record: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str,
     return counts | dict(figures)
 
 
-def _name(model: str, revision: str | None, commits: Mapping[str, str]) -> str:
-    """Return a hub model's name with the revision that was asked for and the commit it was."""
-    at = list(dict.fromkeys(filter(None, (revision, commits.get(model)))))
-    return f"{model} at {', '.join(at)}" if at else model
+def _model(path: str, revision: str | None, was: str | None) -> dict[str, Any]:
+    """Return a model from outside, as ``_outside`` takes it; of a folder, also what it was then."""
+    folder = MODEL if path == "tiny" else Path(path)
+    if folder.is_dir():
+        return {"folder": folder, "was": was}
+    at = list(dict.fromkeys(filter(None, (revision, was))))  # what was asked for, and the commit
+    return {"text": f"{path} at {', '.join(at)}" if at else path}
 
 
 def _is_parent(seen: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

@@ -403,6 +403,20 @@ def test_what_was_not_made_from_what_is_given_is_refused(recipe, run, tmp_path):
         publish(recipe, run, "here", tmp_path, model="tag", inputs={"tag": other / "tag"})
 
 
+def test_a_base_that_was_changed_after_the_training_is_refused(recipe, run, tmp_path):
+    known = read_record(run / "tops")["models"]["tiny"]
+    base = Path(shutil.copytree(MODEL, tmp_path / "base"))
+    own = Path(shutil.copytree(run, tmp_path / "own"))
+    for step in ("tag", "tops"):
+        edit_record(own / step, models={str(base): known})
+    model = recipe.model.model_copy(update={"path": str(base)})
+    other = recipe.model_copy(update={"model": model})
+    assert gather(other, own)["mine/base"].folder == base
+    flip(base / "config.json")
+    with pytest.raises(InputError, match="base: the base was changed after it was used"):
+        gather(other, own)
+
+
 def test_an_ancestor_without_a_record_is_published_with_a_warning(recipe, run, tmp_path, capsys):
     """Problems of one's own, say."""
     own = Path(shutil.copytree(run, tmp_path / "own"))
@@ -587,7 +601,7 @@ def test_models_from_outside_are_named_or_published_too(recipe, run, tmp_path):
     own = Path(shutil.copytree(run, tmp_path / "own"))
     commits = {"some/base": "b" * 40, "some/teacher": "c" * 40}
     for step in ("tops", "seed-replies"):
-        edit_record(own / step, commits=commits)
+        edit_record(own / step, models=commits)
     teacher = teacher.model_copy(update={"model": "some/teacher"})
     found = gather(other.model_copy(update={"teacher": teacher}), own)
     assert found["mine"].origins == {"base": f"some/base at v2, {'b' * 40}"}

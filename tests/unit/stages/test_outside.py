@@ -1,9 +1,11 @@
-"""Which commits of models on the hub a stage has loaded."""
+"""What the models from outside were that a stage has loaded."""
 
 from huggingface_hub import constants
 
 from z1.recipe import BaseModelSection, Teacher
-from z1.stages.hub import find_commits
+from z1.stages import fingerprint
+from z1.stages.outside import find_models
+from z1.tiny import MODEL
 
 MAIN, OLD = "a" * 40, "b" * 40
 
@@ -19,8 +21,16 @@ def test_the_commit_in_the_cache_is_found_by_branch_or_tag(demo, tmp_path, monke
             (cache / "snapshots" / commit / "config.json").touch()
     teacher = Teacher(engine="transformers", model="some/teacher", sampling=demo.generate)
     pinned = BaseModelSection(path="some/base", revision="v1")
-    assert find_commits([teacher, pinned]) == {"some/teacher": MAIN, "some/base": OLD}
-    assert find_commits([demo.model_copy(update={"model": pinned})]) == {"some/base": OLD}
-    here = BaseModelSection(path=str(tmp_path))
+    both = find_models([teacher, pinned], fingerprint)
+    assert both == {"some/teacher": MAIN, "some/base": OLD}
+    whole = demo.model_copy(update={"model": pinned})
+    assert find_models([whole], fingerprint) == {"some/base": OLD}
     unknown = BaseModelSection(path="some/other")
-    assert find_commits([here, unknown, demo.model, None, "tops"]) == {}
+    assert find_models([unknown, None, "tops"], fingerprint) == {}
+
+
+def test_a_folder_is_known_by_its_fingerprint(demo, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    base = BaseModelSection(path=str(tmp_path))
+    found = find_models([base, demo.model], fingerprint)
+    assert found == {str(tmp_path): fingerprint(tmp_path), "tiny": fingerprint(MODEL)}

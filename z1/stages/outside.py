@@ -1,27 +1,34 @@
-"""Which commits of models on the Hugging Face hub a stage has loaded."""
+"""What the models and data from outside were that a stage has loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from z1.recipe import Section
+from z1.tiny import MODEL
 
 
-def find_commits(sections: Iterable[Any]) -> dict[str, str]:
-    """Return the commit, by hub id, of each model that sections name and this machine has cached.
+def find_models(sections: Iterable[Any], fingerprint: Callable[[Path], str]) -> dict[str, str]:
+    """Return, for each hub id or folder that sections name, what it is now.
 
-    To be asked right after a stage: a branch that no revision pins is at another commit later, and
-    the next pod has another cache.
+    Of a folder that is its fingerprint, of a model from the hub its commit, where this machine has
+    it cached. To be asked right after a stage: a branch that no revision pins is at another commit
+    later, and the next pod has another cache.
     """
     named = {
         (value, getattr(section, "revision", None))
         for part in sections
         for section in _walk(part)
         for value in (getattr(section, name) for name in section.hub_or_folder)
-        if value and value != "tiny" and not Path(value).exists()
+        if value
     }
-    found = ((model, _find_commit(model, revision)) for model, revision in sorted(named, key=str))
-    return {model: commit for model, commit in found if commit}
+    found: dict[str, str] = {}
+    for name, revision in sorted(named, key=str):
+        folder = MODEL if name == "tiny" else Path(name)
+        known = fingerprint(folder) if folder.exists() else _find_commit(name, revision)
+        if known is not None:
+            found[name] = known
+    return found
 
 
 def _walk(part: Any) -> Iterable[Section]:
