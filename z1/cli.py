@@ -103,7 +103,8 @@ def stage(
 
     NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, evaluate, publish, gate
     or deploy. Inputs are folders that other stages wrote. An output that is there already, made of
-    the same inputs, is not made again.
+    the same inputs, is not made again; publish, gate and deploy look at the registry and the
+    cluster each time.
 
     \b
     Inputs and options of each stage:

@@ -8,9 +8,10 @@ An output folder is written as ``OUTPUT.partial`` and renamed when it is whole, 
 output stays as it was until the new one is there. Its ``stage.json`` holds a key made of all that
 the output depends on: the recipe's section, the inputs' keys, the options, the source of the code
 and, of a stage that asks elsewhere, what its ``look(recipe, section)`` finds there now. A whole
-output with the same key is not made again, unless one of its files is gone or of another size; a
-partial one is gone on with, and where the recipe says so its finished pieces are in S3 too, for the
-case that it gets lost with its disk.
+output with the same key is not made again, unless one of its files is gone or of another size, or
+the stage changes what is outside of it, as publish, gate and deploy do. A partial one is gone on
+with, and where the recipe says so its finished pieces are in S3 too, for the case that it gets lost
+with its disk.
 """
 
 import ast
@@ -33,8 +34,10 @@ from z1.recipe import Recipe, Section
 from z1.records import write_bytes
 from z1.stages.given import STAGES, check_given, check_output
 from z1.stages.keeping import open_keeper
+from z1.stages.outside import find_models
 from z1.stages.spreading import OnNodes, find_nodes, nowhere
 from z1.tiny import MODEL
+from z1.versioning.content import digest_content
 
 RECORD = "stage.json"
 _MARKER = ".key"  # file in an unfinished output, with the key it will have
@@ -104,7 +107,8 @@ def run_stage(
 
     ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
     the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
-    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``files`` (the bytes of
+    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``models`` (what those
+    from outside were), ``digest`` (of the content, as it is published), ``files`` (the bytes of
     each) and ``parents``, the inputs' records without their files, each ancestor's whole once.
 
     Raises InputError if the section, an input or what is in it is wrong.
@@ -140,7 +144,8 @@ def run_stage(
     with _locked(output.with_name(f".{output.name}.lock")):
         found = read_record(output) if (output / RECORD).is_file() else None
         whole = found is not None and _has_all(output, found)
-        if found is not None and whole and found["key"] == key:
+        done = whole and not STAGES[stage].changes(recipe)
+        if found is not None and done and found["key"] == key:
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER
@@ -177,6 +182,11 @@ def run_stage(
             "unit": metrics.unit,
             "reasons": dict(metrics.dropped),
             "details": dict(metrics.details),
+            "models": find_models([chosen, *uses.values()], fingerprint),
+            # Read through once, here: a time of change does not outlive a copy or another pod, and
+            # against the making even of large weights this is short. Runs that find the output
+            # there look at sizes only.
+            "digest": digest_content(partial),
             "files": _sizes(partial),
             "parents": _shorten(parents.values()),
         }

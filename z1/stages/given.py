@@ -1,6 +1,6 @@
 """What each stage has to be given, checked before it starts. A new stage is a file and a line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from z1.recipe import (
     Gate,
     Problems,
     Publish,
+    Recipe,
     Retrain,
     Sampling,
     Section,
@@ -41,6 +42,13 @@ class Needs(NamedTuple):
     """Whether it asks elsewhere than in files, so that its ``look`` has its part in the key."""
     keeps: bool = False
     """Whether it says what is finished, so that the recipe's ``checkpoints`` is of use to it."""
+    changes: Callable[[Recipe], bool] = lambda recipe: False
+    """Whether, by the recipe, it changes something outside of its output. Then it runs each time,
+    and looks there: a whole output of its own does not tell what has become of that."""
+
+
+def _publishes(recipe: Recipe) -> bool:
+    return recipe.publish.registry is not None
 
 
 STAGES = {
@@ -62,9 +70,15 @@ STAGES = {
     "evaluate": Needs((Evaluation,), ("problems",), None, keeps=True),
     "incumbent": Needs((Publish,), looks=True),
     "added": Needs((Retrain,), ("problems", "incumbent")),
-    "publish": Needs((Publish,), (), None),
-    "gate": Needs((Gate,), ("evaluate", "published")),
-    "deploy": Needs((Deployment,), ("published",), ("gate",), absent=True),
+    "publish": Needs((Publish,), (), None, changes=_publishes),
+    "gate": Needs((Gate,), ("evaluate", "published"), changes=_publishes),
+    "deploy": Needs(
+        (Deployment,),
+        ("published",),
+        ("gate",),
+        absent=True,
+        changes=lambda recipe: recipe.deploy is not None,
+    ),
 }
 
 

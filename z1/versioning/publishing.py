@@ -8,15 +8,17 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from z1 import progress
 from z1.environment import environment
 from z1.errors import InputError
 from z1.versioning import s3
+from z1.versioning.connection import Connection, parse_address
+from z1.versioning.content import content_of
 from z1.versioning.listing import DATA, list_artifacts
 from z1.versioning.manifest import Manifest, describe
 from z1.versioning.registry import Registry, Storage, open_registry
@@ -26,6 +28,7 @@ from z1.versioning.versions import (
     STAGE_RECORD,
     Ancestor,
     Published,
+    Version,
     list_versions,
     next_number,
 )
@@ -48,6 +51,12 @@ class Artifact:
     metrics: Mapping[str, Any]
     ancestors: tuple[Ancestor, ...] = ()
     """Parents that are in the registry already."""
+    made: str | None = None
+    """Digest of the content that its step has made, where that is known."""
+    seen: str | None = None
+    """Digest of the content that is in the folder, where that is known without reading it."""
+    tested: bool = False
+    """Whether the metrics hold figures of an evaluation, and other ones make a new version."""
 
 
 class Outcome(NamedTuple):
@@ -56,14 +65,17 @@ class Outcome(NamedTuple):
     version: str
     content: str
     new: bool
+    digest: str
+    """Of the content."""
 
 
 def publish(url: str, artifacts: Sequence[Artifact], recipe: str, text: str) -> dict[str, Outcome]:
     """Publish artifacts, each after its parents, that a recipe of this name and text has made.
 
-    Returns what came of each, by its name. One that is there with the same key and content keeps
-    its version. Raises InputError if the registry or S3 does not allow it; nothing is published
-    then, and what S3 has got is not sent again.
+    Returns what came of each, by its name. One that is there with the same key and content, and
+    the same figures if it has been tested, keeps its version. Raises InputError if one is not what
+    its step has made, or the registry or S3 does not allow it; nothing is published then, and what
+    S3 has got is not sent again.
     """
     with open_registry(url) as registry:
         storage = registry.find_storage()
@@ -71,20 +83,36 @@ def publish(url: str, artifacts: Sequence[Artifact], recipe: str, text: str) -> 
             environment(storage.environment),
             tempfile.TemporaryDirectory(prefix="z1-dvc-") as scratch,
         ):
-            contents = {each.name: store(each.folder, storage) for each in artifacts}
+            # One for all, since a client of S3 takes longer to make than a small content to send.
+            connection = Connection(parse_address(f"{storage.url}/{_FOLDER}"))
+            contents = {each.name: _store(each, connection) for each in artifacts}
             publication = _Publication(registry, storage, contents, recipe, text, Path(scratch))
             registry.push(lambda: publication.write(artifacts))
     return publication.outcomes
 
 
-def store(folder: Path, storage: Storage) -> Manifest:
-    """Bring a step's output, without its record, to the address made of its content."""
+def _store(artifact: Artifact, connection: Connection) -> Manifest:
+    """Bring a step's output, without its record, to the address made of its content.
+
+    What is there already, whole, is not sent again, and if the content is known not read either.
+    """
+    folder = artifact.folder
+    if artifact.seen is not None and artifact.made in (None, artifact.seen):
+        there = s3.find_whole(connection.at(artifact.seen))
+        if there is not None and there.digest == artifact.seen:
+            return there
     with content_of(folder) as content:
         manifest = describe(content)
         if not manifest.files:
             raise InputError(f"{folder}: there is nothing in it to publish")
-        address = address_of(storage, manifest.digest)
-        if s3.find(address) != manifest and s3.upload(content, address) != manifest:
+        if artifact.made is not None and manifest.digest != artifact.made:
+            raise InputError(
+                f"{folder}: was changed after its step had made it, so its figures and its lineage "
+                "are not its own; bring back what was changed, or remove the folder and run the "
+                "step again"
+            )
+        place = connection.at(manifest.digest)
+        if s3.find_whole(place) != manifest and s3.put(place, content, progress.report) != manifest:
             raise InputError(f"{folder}: was changed while it was being published; run again")
     return manifest
 
@@ -92,25 +120,6 @@ def store(folder: Path, storage: Storage) -> Manifest:
 def address_of(storage: Storage, digest: str) -> str:
     """Return where a content lies."""
     return f"{storage.url}/{_FOLDER}/{digest}"
-
-
-@contextmanager
-def content_of(folder: Path) -> Iterator[Path]:
-    """Give what is published of a step's output, as a folder of links.
-
-    The step's record is not part of it, nor are hidden files: they tell of the run, not of what it
-    made, and the same weights, made twice, are the same content.
-    """
-    with tempfile.TemporaryDirectory(prefix="z1-content-") as links:
-        for path in sorted(folder.rglob("*")):
-            inside = path.relative_to(folder)
-            if any(part.startswith(".") for part in inside.parts) or not path.is_file():
-                continue
-            if inside != Path(STAGE_RECORD):
-                link = Path(links, inside)
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(path.resolve())
-        yield Path(links)
 
 
 class _Publication:
@@ -131,22 +140,20 @@ class _Publication:
 
     def write(self, artifacts: Sequence[Artifact]) -> list[str]:
         """Commit and tag all that is not there yet; return the tags."""
-        there = {
-            (each.name, each.published.key, each.published.digest): str(each)
-            for each in list_versions(self._registry)
-            if each.published is not None and each.active
-        }
+        there = list_versions(self._registry)
         self.outcomes = {}
         tags: dict[str, str] = {}
         for artifact in artifacts:
             digest = self._contents[artifact.name].digest
             content = address_of(self._storage, digest)
-            version = there.get((artifact.name, artifact.key, digest))
+            same = (str(each) for each in there if _is_same(each, artifact, digest))
+            version = next(same, None)
             if version is None:
                 version = f"{artifact.name}@v{next_number(self._registry, artifact.name)}"
                 tags[f"{version}.0.0"] = f"Registering artifact {version.replace('@', ' version ')}"
                 self._write_files(artifact, content)
-            self.outcomes[artifact.name] = Outcome(version, content, new=f"{version}.0.0" in tags)
+            new = f"{version}.0.0" in tags
+            self.outcomes[artifact.name] = Outcome(version, content, new, digest)
         if tags:
             kinds = {each.name: each.kind for each in artifacts}
             list_artifacts(self._registry.url, self._registry.folder / "dvc.yaml", kinds)
@@ -243,6 +250,16 @@ class _Publication:
                 address = address_of(self._storage, digest)
                 raise InputError(f"{address}: DVC cannot refer to it: {error}") from error
         return reference.read_bytes()
+
+
+def _is_same(version: Version, artifact: Artifact, digest: str) -> bool:
+    """Tell whether a version is what would be published."""
+    published = version.published
+    if published is None or not version.active or version.name != artifact.name:
+        return False
+    if (published.key, published.digest) != (artifact.key, digest):
+        return False
+    return not artifact.tested or _to_json(version.metrics) == _to_json(artifact.metrics)
 
 
 def _to_json(content: Any) -> bytes:

@@ -8,8 +8,7 @@ from z1.environment import environment
 from z1.errors import InputError
 from z1.records import write_bytes
 from z1.versioning import s3
-from z1.versioning.manifest import describe
-from z1.versioning.publishing import content_of
+from z1.versioning.content import digest_content
 from z1.versioning.registry import Registry
 from z1.versioning.versions import STAGE_RECORD, Version
 
@@ -55,5 +54,4 @@ def _is_there(target: Path, digest: str, record: bytes | None) -> bool:
     kept = target / STAGE_RECORD
     if (kept.read_bytes() if kept.is_file() else None) != record:
         return False
-    with content_of(target) as content:
-        return describe(content).digest == digest
+    return digest_content(target) == digest

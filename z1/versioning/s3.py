@@ -50,6 +50,23 @@ def find(address: str) -> Manifest | None:
     return _find(Connection(parse_address(address)))
 
 
+def find_whole(connection: Connection) -> Manifest | None:
+    """Return what is at a connection's address, if each of its objects is there with its size.
+
+    It takes a listing, not a look into the objects: what is damaged is found by a download.
+    """
+    try:
+        manifest = _find(connection)
+    except NotWholeError:
+        return None
+    if manifest is None:
+        return None
+    listed = connection.list("list_objects_v2", "Contents", Prefix=connection.place.key)
+    sizes = {each["Key"]: each["Size"] for each in listed}
+    is_whole = all(sizes.get(connection.place.key_of(f.path)) == f.size for f in manifest.files)
+    return manifest if is_whole else None
+
+
 def download(address: str, target: Path) -> Manifest:
     """Bring what is at an address to a path, which is there at once when all of it has come.
 

@@ -11,6 +11,7 @@ from z1 import stages
 from z1.errors import InputError
 from z1.recipe import EffortPrompts
 from z1.stages import code_digest, find_section, read_record, run_stage
+from z1.versioning.content import digest_content
 
 OPTIONS = {"split": "seed", "efforts": "all"}
 
@@ -66,6 +67,16 @@ def test_records_of_inputs_do_not_carry_their_files(generate, demo, sums_folder,
     record = run_stage("verify", demo, "teacher", inputs, tmp_path / "verdicts")
     assert [parent["step"] for parent in record["parents"]] == ["seed-replies", "problems"]
     assert not any("files" in parent for parent in record["parents"])
+
+
+def test_a_record_has_the_digest_of_the_content_and_those_of_its_parents(
+    generate, demo, sums_folder, tmp_path
+):
+    made = generate()["digest"]
+    inputs = {"replies": tmp_path / "seed-replies", "problems": sums_folder}
+    record = run_stage("verify", demo, "teacher", inputs, tmp_path / "verdicts")
+    assert made == record["parents"][0]["digest"] == digest_content(tmp_path / "seed-replies")
+    assert record["digest"] == digest_content(tmp_path / "verdicts") != made
 
 
 def test_what_it_depends_on_runs_it_again(generate, demo, sums_folder):

@@ -18,10 +18,12 @@ from click.testing import CliRunner, Result
 from z1.cli import main
 from z1.errors import InputError
 from z1.recipe import Publish, Recipe, Teacher, load_recipe, write_recipe
-from z1.stages import Work, run_stage
+from z1.stages import Work, read_record, run_stage
 from z1.stages.publish import artifact_name, collect
 from z1.tiny import MODEL
-from z1.versioning import connection, local, manifest, registry
+from z1.versioning import connection, local, manifest, publishing, registry
+from z1.versioning.connection import parse_address
+from z1.versioning.content import digest_content
 
 BIN = Path(sys.executable).parent
 ANCESTORS = [
@@ -129,9 +131,10 @@ def template(_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def publish(recipe: Recipe, run: Path, url: Path | str | None, output: Path, **more: Any) -> Any:
     """Run the stage on all outputs there are; return its record."""
+    inputs = {path.parent.name: path.parent for path in run.glob("*/stage.json")}
+    inputs |= more.pop("inputs", {})
     section = Publish(registry=url and str(url), **more)
     recipe = recipe.model_copy(update={"publish": section})
-    inputs = {path.parent.name: path.parent for path in run.glob("*/stage.json")}
     return run_stage("publish", recipe, "publish", inputs, output / "publish")
 
 
@@ -162,10 +165,34 @@ def retrain(run: Path, folder: Path, seed: str, step: str) -> Path:
     shutil.copytree(run, folder)
     with (folder / step / "chat_template.jinja").open("a") as template:
         template.write(seed)
-    record = json.loads((folder / step / "stage.json").read_text())
-    record["key"] = seed * 64
-    (folder / step / "stage.json").write_text(json.dumps(record))
+    digest = digest_content(folder / step)
+    edit_record(folder / step, key=seed * 64, digest=digest)
+    if step in ("tag", "tops"):
+        record = read_record(folder / "evaluate")
+        for parent in record["parents"]:
+            if parent["step"] == step:
+                parent |= {"key": seed * 64, "digest": digest}
+        edit_record(folder / "evaluate", **record)
     return folder
+
+
+def edit_record(folder: Path, **fields: Any) -> None:
+    """Change what a record says."""
+    record = read_record(folder) | fields
+    (folder / "stage.json").write_text(json.dumps(record))
+
+
+def flip(path: Path) -> None:
+    """Change a file's last byte."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def gather(recipe: Recipe, run: Path, **other: Path) -> dict[str, Any]:
+    """Return what would be published of a run, by name; some inputs may be from elsewhere."""
+    inputs = {path.parent.name: path.parent for path in run.glob("*/stage.json")} | other
+    work = Work(recipe, Publish(registry="here"), inputs, {}, Path("publish"), "publish")
+    return {artifact.name: artifact for artifact in collect(work)}
 
 
 def z1(url: Path, *arguments: str | Path) -> Result:
@@ -378,6 +405,119 @@ def test_a_server_that_is_gone_leaves_nothing_published(
     assert "mine@v1" in publish(recipe, other, url, tmp_path, model="tag")["details"]["new"]
 
 
+@pytest.mark.parametrize(
+    ("step", "name"), [("tops", "model.safetensors"), ("shortest", "part-00000.parquet")]
+)
+def test_what_was_changed_after_its_step_made_it_is_refused(
+    recipe, run, filled, tmp_path, step, name
+):
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    flip(other / step / name)
+    refs = git(filled, "for-each-ref")
+    with pytest.raises(InputError, match=f"{step}: was changed after its step had made it"):
+        publish(recipe, other, filled, tmp_path)
+    assert git(filled, "for-each-ref") == refs
+
+
+def test_what_was_not_made_from_what_is_given_is_refused(recipe, run, tmp_path):
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    for step, child in [("seed", "tag"), ("tops", "evaluate")]:
+        edit_record(other / step, digest="0" * 64)  # run again, and not quite the same came of it
+        with pytest.raises(InputError, match=rf"{child}.* another .*{step}"):
+            gather(recipe, run, **{step: other / step})
+    with pytest.raises(InputError, match=r"'tops': .*/tag was made by the step 'tag'"):
+        gather(recipe, run, tops=run / "tag")
+    flip(other / "evaluate" / "report.json")
+    with pytest.raises(InputError, match="evaluate: was changed after"):
+        gather(recipe, run, evaluate=other / "evaluate")
+    (other / "tag" / "stage.json").unlink()
+    with pytest.raises(InputError, match=r"tag has no stage\.json"):
+        publish(recipe, run, "here", tmp_path, model="tag", inputs={"tag": other / "tag"})
+
+
+def test_a_base_that_was_changed_after_the_training_is_refused(recipe, run, tmp_path):
+    known = read_record(run / "tops")["models"]["tiny"]
+    base = Path(shutil.copytree(MODEL, tmp_path / "base"))
+    own = Path(shutil.copytree(run, tmp_path / "own"))
+    for step in ("tag", "tops"):
+        edit_record(own / step, models={str(base): known})
+    model = recipe.model.model_copy(update={"path": str(base)})
+    other = recipe.model_copy(update={"model": model})
+    assert gather(other, own)["mine/base"].folder == base
+    flip(base / "config.json")
+    with pytest.raises(InputError, match="base: the base was changed after it was used"):
+        gather(other, own)
+
+
+def test_an_ancestor_without_a_record_is_published_with_a_warning(recipe, run, tmp_path, capsys):
+    """Problems of one's own, say."""
+    own = Path(shutil.copytree(run, tmp_path / "own"))
+    (own / "problems" / "stage.json").unlink()
+    key = read_record(own / "problems")["key"]
+    for path in own.glob("*/stage.json"):
+        parents = read_record(path.parent)["parents"]
+        for parent in parents:
+            if parent["step"] == "problems":
+                parent.pop("digest")
+                parent["key"] = key
+        edit_record(path.parent, parents=parents)
+    found = gather(recipe, own, problems=own / "problems")
+    assert found["mine/problems"].parents == ()
+    assert re.fullmatch(r"warning: .*problems has no stage.json: .*\n", capsys.readouterr().out)
+
+
+def test_publishing_looks_at_registry_and_server_each_time(
+    recipe, run, url, template, tmp_path, monkeypatch
+):
+    first = publish(recipe, run, url, tmp_path, model="tag")
+    shutil.rmtree(url)
+    shutil.copytree(template, url)
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "describe", None)  # nothing has changed, so nothing is read
+        again = publish(recipe, run, url, tmp_path, model="tag")
+    assert again["details"] == first["details"]
+    assert "mine/seed@v1" in lineage(url, "mine@v1")
+    written = (tmp_path / "publish" / "versions.json").read_text()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(InputError, match="refuses access"):
+        publish(recipe, run, url, tmp_path, model="tag")
+    assert (tmp_path / "publish" / "versions.json").read_text() == written
+
+
+def test_what_was_lost_in_s3_is_brought_there_again(recipe, run, filled, server, tmp_path):
+    refs = git(filled, "for-each-ref")
+    known = lineage(filled, "mine@v1")
+    model, seed = (parse_address(known[v]["content"]) for v in ("mine@v1", "mine/seed@v1"))
+    client = server.client()
+    client.delete_object(Bucket=model.bucket, Key=model.key_of("model.safetensors"))
+    client.put_object(Bucket=model.bucket, Key=model.key_of("config.json"), Body=b"{")
+    client.put_object(Bucket=seed.bucket, Key=seed.manifest, Body=b"{")
+    assert z1(filled, "pull", "mine@v1", tmp_path / "lost").exit_code == 2
+    assert publish(recipe, run, filled, tmp_path)["details"]["new"] == []
+    assert git(filled, "for-each-ref") == refs
+    assert differences(run / "tops", pull(filled, "mine@v1", tmp_path)) == []
+    assert differences(run / "seed", pull(filled, "mine/seed@v1", tmp_path)) == []
+
+
+def test_a_model_evaluated_again_gets_a_version_with_the_new_figures(recipe, run, filled, tmp_path):
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    report = json.loads((other / "evaluate" / "report.json").read_text())
+    for row in report["models"]:
+        row["accuracy"] = 0.125
+    (other / "evaluate" / "report.json").write_text(json.dumps(report))
+    edit_record(other / "evaluate", digest=digest_content(other / "evaluate"))
+    # Its ancestors have been tested too, but nothing would be made from a new version of theirs.
+    assert publish(recipe, other, filled, tmp_path)["details"]["new"] == ["mine@v2"]
+    known = lineage(filled, "mine@v2") | lineage(filled, "mine@v1")
+    new, old = known["mine@v2"], known["mine@v1"]
+    assert (new["content"], new["parents"]) == (old["content"], old["parents"])
+    way = "temperature 1"
+    assert new["metrics"]["evaluation"][way]["accuracy"] == 0.125
+    assert old["metrics"]["evaluation"][way]["accuracy"] != 0.125
+    for each in (other, run):
+        assert publish(recipe, each, filled, tmp_path)["details"]["new"] == []
+
+
 def test_what_a_registry_ignores_is_published_all_the_same(recipe, run, url, tmp_path):
     git(tmp_path, "clone", "--quiet", str(url), "clone")
     (tmp_path / "clone" / ".gitignore").write_text("*.json\n*.yaml\nmine\n")
@@ -485,14 +625,21 @@ def test_models_from_outside_are_named_or_published_too(recipe, run, tmp_path):
     hub = recipe.model.model_copy(update={"path": "some/base", "revision": "v2"})
     teacher = Teacher(engine="transformers", model=str(MODEL), sampling=recipe.generate)
     other = recipe.model_copy(update={"model": hub, "teacher": teacher})
-    inputs = {path.parent.name: path.parent for path in run.glob("*/stage.json")}
-    work = Work(other, Publish(registry="here"), inputs, {}, tmp_path, "publish")
-    found = {artifact.name: artifact for artifact in collect(work)}
+    found = gather(other, run)
     assert found["mine"].origins == found["mine/tag"].origins == {"base": "some/base at v2"}
     assert found["mine/seed-replies"].parents == ("mine/problems", "mine/teacher")
     assert (found["mine/teacher"].kind, found["mine/teacher"].folder) == ("model", MODEL)
     assert "mine/base" not in found
     assert list(found)[-1] == "mine"
+    # The commits that the steps found in their caches.
+    own = Path(shutil.copytree(run, tmp_path / "own"))
+    commits = {"some/base": "b" * 40, "some/teacher": "c" * 40}
+    for step in ("tops", "seed-replies"):
+        edit_record(own / step, models=commits)
+    teacher = teacher.model_copy(update={"model": "some/teacher"})
+    found = gather(other.model_copy(update={"teacher": teacher}), own)
+    assert found["mine"].origins == {"base": f"some/base at v2, {'b' * 40}"}
+    assert found["mine/seed-replies"].origins == {"teacher": f"some/teacher at {'c' * 40}"}
 
 
 def test_a_dot_in_a_recipes_name_becomes_what_gto_takes():
