@@ -53,7 +53,7 @@ def main() -> None:
       z1 run demo          the whole TOPS pipeline on a tiny model, on this machine
       z1 run z1-demo       the Z1 pipeline, likewise
       z1 recipe keys       all that a recipe can say
-      z1 submit, schedule  a pipeline on a cluster, once or again and again
+      z1 submit, schedule  a pipeline on a cluster, and its model retrained again and again
     """
 
 
@@ -101,9 +101,9 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, evaluate, publish, gate
-    or deploy. Inputs are folders that other stages wrote. An output that is there already, made of
-    the same inputs, is not made again.
+    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, added, evaluate,
+    publish, gate or deploy. Inputs are folders that other stages wrote. An output that is there
+    already, made of the same inputs, is not made again.
 
     \b
     Inputs and options of each stage:
@@ -115,6 +115,7 @@ def stage(
       sft        examples, model, problems
       dpo        pairs, model
       incumbent  (none)
+      added      problems, incumbent
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1,
                  incumbent
       publish    evaluate, and by their names all steps that the model came from
