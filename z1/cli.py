@@ -114,11 +114,11 @@ def stage(
       select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens
       sft        examples, model, problems
       dpo        pairs, model
-      incumbent  (none)
+      incumbent  (none); its section is publish
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1,
                  incumbent
       publish    evaluate, and by their names all steps that the model came from
-      gate       evaluate, published
+      gate       evaluate, published; its section is evaluate.gate
       deploy     published, gate
 
     \b
