@@ -114,12 +114,12 @@ def stage(
       select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens
       sft        examples, model, problems
       dpo        pairs, model
-      incumbent  (none)
-      added      problems, incumbent
+      incumbent  (none); its section is publish
+      added      problems, incumbent; its section is retrain
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1,
                  incumbent
       publish    evaluate, and by their names all steps that the model came from
-      gate       evaluate, published
+      gate       evaluate, published; its section is evaluate.gate
       deploy     published, gate
 
     \b
