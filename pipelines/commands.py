@@ -37,6 +37,9 @@ def _job_options(command: Any) -> Any:
         click.option("--experiment", help="Made if it is missing. [the recipe's name]"),
         click.option("--pipeline-root", help="Where files go: s3://bucket/folder. [the server's]"),
         click.option(
+            "--service-account", help="Of its pods. [z1-steps; with a roll-out z1-deploy]"
+        ),
+        click.option(
             "--set",
             "settings",
             type=Pair(),
@@ -59,6 +62,7 @@ def submit(
     recipe: str,
     experiment: str | None,
     pipeline_root: str | None,
+    service_account: str | None,
     settings: tuple[tuple[str, str], ...],
     retrain: bool,
     wait: bool,
@@ -87,7 +91,8 @@ def submit(
     from z1_pipelines.submit import follow
     from z1_pipelines.submit import submit as submit_job
 
-    job = prepare(find_recipe(recipe), settings, find_retraining if retrain else None)
+    find = find_retraining if retrain else None
+    job = prepare(find_recipe(recipe), settings, find, service_account)
     server = connect(**where)
     run = submit_job(server, job, experiment, pipeline_root)
     click.echo(f"Run {run.id} of pipeline {job.pipeline}, version {job.version}\n{run.page}")
@@ -120,6 +125,7 @@ def schedule(
     remove: str | None,
     experiment: str | None,
     pipeline_root: str | None,
+    service_account: str | None,
     settings: tuple[tuple[str, str], ...],
     **where: Any,
 ) -> None:
@@ -160,7 +166,8 @@ def schedule(
         from z1_pipelines.job import prepare
 
         times = parse_cron(cron)
-        job = prepare(find_recipe(recipe), settings, partial(find_retraining, mode=mode))
+        find = partial(find_retraining, mode=mode)
+        job = prepare(find_recipe(recipe), settings, find, service_account)
         name = name or job.name
         server = connect(**where)
         done = schedules.set_schedule(server, job, name, times, experiment, pipeline_root)

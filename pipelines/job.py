@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
-from kfp import compiler
 
 from z1.errors import InputError
 from z1.recipe import Recipe, find_local_paths, load_recipe
 from z1_pipelines.choosing import find_pipeline
+from z1_pipelines.compiling import compile_pipeline
 from z1_pipelines.server import Server, ServerError, ask, list_all, named
 
 
@@ -29,6 +29,8 @@ class Job(NamedTuple):
     package: str
     """The compiled pipeline."""
     parameters: dict[str, Any]
+    account: str
+    """The Kubernetes service account of its pods; a roll-out needs one with more rights."""
     steps: dict[str, str]
     """Each step's name, by what a server may call it: its task in the pipeline, or itself."""
 
@@ -42,6 +44,7 @@ def prepare(
     path: Path,
     settings: Iterable[tuple[str, str]] = (),
     find: Callable[[Recipe], Any] | None = None,
+    account: str | None = None,
 ) -> Job:
     """Compile a recipe's pipeline, or another that ``find`` finds for it.
 
@@ -60,13 +63,14 @@ def prepare(
     spec = json_format.MessageToDict(pipeline.pipeline_spec)
     root = spec["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
-    parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}
+    parameters = {"recipe": path.read_text(encoding="utf-8"), **read_settings(settings, declared)}
     steps = dict(_list_steps(spec, root))
     return Job(
         name=recipe.name,
         pipeline=pipeline.name,
-        package=_compile(pipeline),
+        package=compile_pipeline(pipeline),
         parameters=parameters,
+        account=account or ("z1-deploy" if recipe.deploy else "z1-steps"),
         steps={step: step for step in steps.values()} | steps,
     )
 
@@ -93,17 +97,11 @@ def place(server: Server, job: Job, experiment: str, root: str | None) -> dict[s
         "pipeline_version_reference": _upload(server, job),
         "experiment_id": _ensure_experiment(server, experiment),
         "runtime_config": config,
+        "service_account": job.account,
     }
 
 
-def _compile(pipeline: Any) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pipeline.yaml"
-        compiler.Compiler().compile(pipeline_func=pipeline, package_path=str(path))
-        return path.read_text(encoding="utf-8")
-
-
-def _read(
+def read_settings(
     settings: Iterable[tuple[str, str]], declared: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the parameters that settings name, as values of the types that the pipeline says."""

@@ -129,6 +129,7 @@ def _aspects(recurring: Recurring) -> tuple[Any, ...]:
         recurring.get("pipeline_version_reference"),
         config.get("parameters") or {},
         config.get("pipeline_root") or "",
+        recurring.get("service_account") or "",
         _read_cron(recurring),
         int(recurring.get("max_concurrency") or 0),
         bool(recurring.get("no_catchup")),

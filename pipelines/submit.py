@@ -52,8 +52,9 @@ def follow(server: Server, job: Job, run: Submitted, say: Callable[[str], None])
             tasks = (answer.get("run_details") or {}).get("task_details") or []
             for step, task in _steps(job, tasks):
                 state = task.get("state", "")
-                if state != states.get(step):
-                    states[step] = state
+                which = task.get("task_id", step)  # of the shards of a step each
+                if state != states.get(which):
+                    states[which] = state
                     say(f"{step}: {state.lower()}")
             if answer.get("state") == _GOOD:
                 return

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from z1 import stages
 from z1.cli import stage as stage_command
 from z1.stages import find_section
-from z1_pipelines.budgets_pipeline import budgets_pipeline
+from z1_pipelines.budgets_pipeline import add_budgets_steps
+from z1_pipelines.steps import here
 
 ROOT = Path(__file__).parents[2]
 RECIPE = "recipes/demo.yaml"
@@ -51,7 +52,7 @@ STEPS = {name: read_command(name) for name in DVC["stages"]}
 def read_pipeline(folder: Path) -> dict[str, Step]:
     """Return the pipeline's steps that lead to the evaluation, and that one."""
     path = folder / "pipeline.yaml"
-    compiler.Compiler().compile(budgets_pipeline, str(path))
+    compiler.Compiler().compile(here("tops-budgets", add_budgets_steps), str(path))
     spec = next(yaml.safe_load_all(path.read_text()))
     tasks = spec["root"]["dag"]["tasks"]
     constants = {

@@ -356,7 +356,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _compiled_once() -> Iterator[None]:
     """Each pipeline is compiled once for all tests; it takes a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "_compile", functools.cache(job._compile))
+        patch.setattr(job, "compile_pipeline", functools.cache(job.compile_pipeline))
         yield
 
 

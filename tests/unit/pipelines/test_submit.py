@@ -108,7 +108,7 @@ def test_settings_become_parameters_of_the_pipelines_types(kfp_server, recipe):
 def test_a_setting_that_the_pipeline_does_not_have_is_refused(kfp_server, recipe, setting):
     done = submit(kfp_server, recipe, "--set", setting)
     assert done.exit_code == 2
-    assert "no parameter of the pipeline to set; there are: workspace" in done.stderr
+    assert "no parameter of the pipeline to set; there are: sampling_accelerator, " in done.stderr
     assert kfp_server.calls == []
 
 
