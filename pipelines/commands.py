@@ -144,9 +144,9 @@ def schedule(
 
     \b
     Example:
-      z1 schedule tops-qwen2.5-32b --cron '0 3 * * 1' --host http://localhost:8080
+      z1 schedule mine.yaml --cron '0 3 * * 1' --host http://localhost:8080
       z1 schedule --list --host http://localhost:8080
-      z1 schedule --remove tops-qwen2.5-32b --host http://localhost:8080
+      z1 schedule --remove mine --host http://localhost:8080
     """
     from z1_pipelines import schedule as schedules
     from z1_pipelines.server import connect

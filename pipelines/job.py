@@ -63,7 +63,7 @@ def prepare(
     spec = json_format.MessageToDict(pipeline.pipeline_spec)
     root = spec["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
-    parameters = {"recipe": path.read_text(encoding="utf-8"), **_read(settings, declared)}
+    parameters = {"recipe": path.read_text(encoding="utf-8"), **read_settings(settings, declared)}
     steps = dict(_list_steps(spec, root))
     return Job(
         name=recipe.name,
@@ -101,7 +101,7 @@ def place(server: Server, job: Job, experiment: str, root: str | None) -> dict[s
     }
 
 
-def _read(
+def read_settings(
     settings: Iterable[tuple[str, str]], declared: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the parameters that settings name, as values of the types that the pipeline says."""

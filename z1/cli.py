@@ -53,7 +53,7 @@ def main() -> None:
       z1 run demo          the whole TOPS pipeline on a tiny model, on this machine
       z1 run z1-demo       the Z1 pipeline, likewise
       z1 recipe keys       all that a recipe can say
-      z1 submit, schedule  a pipeline on a cluster, once or again and again
+      z1 submit, schedule  a pipeline on a cluster, and its model retrained again and again
     """
 
 
@@ -101,10 +101,10 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, evaluate, publish, gate
-    or deploy. Inputs are folders that other stages wrote. An output that is there already, made of
-    the same inputs, is not made again; publish, gate and deploy look at the registry and the
-    cluster each time.
+    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, added, evaluate,
+    publish, gate or deploy. Inputs are folders that other stages wrote. An output that is there
+    already, made of the same inputs, is not made again; publish, gate and deploy look at the
+    registry and the cluster each time.
 
     \b
     Inputs and options of each stage:
@@ -115,11 +115,12 @@ def stage(
       select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens
       sft        examples, model, problems
       dpo        pairs, model
-      incumbent  (none)
+      incumbent  (none); its section is publish
+      added      problems, incumbent; its section is retrain
       evaluate   problems, tag, random, tops, iter-sft, iter-dpo, tops-stop, tops-tags, z1,
                  incumbent
       publish    evaluate, and by their names all steps that the model came from
-      gate       evaluate, published
+      gate       evaluate, published; its section is evaluate.gate
       deploy     published, gate
 
     \b

@@ -45,14 +45,12 @@ def read_command(name: str) -> Step:
 
 
 PLACE = ("step", "section")  # a component's constants besides its options
+SECTIONS = {"incumbent": "publish"}  # of stages that are not called as theirs is
 STEPS = {name: read_command(name) for name in DVC["stages"]}
 
 
 def read_pipeline(folder: Path) -> dict[str, Step]:
-    """Return the pipeline's steps that lead to the evaluation, and that one.
-
-    Without the incumbent: under DVC nothing is published, so there is none.
-    """
+    """Return the pipeline's steps that lead to the evaluation, and that one."""
     path = folder / "pipeline.yaml"
     compiler.Compiler().compile(here("tops-budgets", add_budgets_steps), str(path))
     spec = next(yaml.safe_load_all(path.read_text()))
@@ -74,9 +72,8 @@ def read_pipeline(folder: Path) -> dict[str, Step]:
             for name, source in parts["inputs"].get("artifacts", {}).items()
         }
         options = {name: text for name, text in constants[task].items() if name not in PLACE}
-        section = constants[task].get("section", stage)
+        section = constants[task].get("section", SECTIONS.get(stage, stage))
         found[constants[task]["step"]] = Step(stage, section, inputs, options)
-    del found["evaluate"].inputs["incumbent"]
     needed, waiting = set(), ["evaluate"]
     while waiting:
         needed.add(step := waiting.pop())

@@ -57,7 +57,7 @@ class Baseline(Section):
 class Gate(Section):
     """When the model that is published may take the place of the one in service."""
 
-    margin: float = Field(0.01, ge=0, lt=1)
+    margin: float = Field(0.02, ge=0, lt=1)
     """A candidate that thinks less may be less accurate by this share of the problems: the lower
     end of the difference's 95 % interval has to be no lower."""
     token_allowance: float = Field(1.0, gt=0)

@@ -56,7 +56,7 @@ class Recipe(Section):
     """An address such as ``s3://bucket/prefix``, under which unfinished steps keep what they have
     finished, so that a pod that starts with an empty folder goes on from there."""
     notify: str | None = Field(None, pattern="^https?://")
-    """A web address that is told how a run on a cluster ended."""
+    """A web address that is told how a run on a cluster ended; no secret, since it stands here."""
     model: BaseModelSection
     efforts: EffortPrompts | None = None
     """TOPS: the system prompt that asks for each effort."""

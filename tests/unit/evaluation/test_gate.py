@@ -87,6 +87,19 @@ def test_replies_at_an_asked_effort_do_not_speak_for_a_candidate():
     assert not decide(pl.concat(tables), "tops", Gate(), 1.0, 200, 0)["opens"]
 
 
+def test_models_that_are_asked_for_efforts_are_compared_over_all_of_them():
+    tables = [
+        answered(model, right + 30 * place, tokens * (place + 1), effort)
+        for model, right, tokens in (("tag", 300, 18.0), ("incumbent", 300, 20.0))
+        for place, effort in enumerate(("low", "medium", "high"))
+    ]
+    found = decide(pl.concat(tables), "tag", Gate(), 1.0, 200, 0)
+    assert (found["opens"], found["problems"]) == (True, COUNT)
+    assert found["token_ratio"]["value"] == pytest.approx(0.9)
+    # One effort less is no longer the same question.
+    assert not decide(pl.concat(tables[1:]), "tag", Gate(), 1.0, 200, 0)["opens"]
+
+
 figures = st.tuples(st.integers(0, COUNT), st.floats(1.0, 200.0))
 
 

@@ -1,4 +1,3 @@
-import json
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +6,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+
+from z1_pipelines.job import read_settings
 
 RENDERED = ("overlays/small", "overlays/cloud", "model-cache")
 OVERLAYS = ("overlays/small", "overlays/cloud")
@@ -166,13 +167,47 @@ def test_what_the_quota_counts_every_container_has(render):
     assert "default" not in limits
 
 
-def test_pools_are_valid_values_of_pipeline_parameters(render):
-    pools = find(render("overlays/cloud"), "ConfigMap", "z1-pools")["data"]
+@pytest.mark.parametrize("path", ["overlays/small", "overlays/cloud"])
+def test_pools_are_valid_values_of_pipeline_parameters(render, path):
+    pools = find(render(path), "ConfigMap", "z1-pools")["data"]
+    compiled = Path(__file__).parents[3] / "pipelines" / "compiled" / "tops.yaml"
+    spec = next(yaml.safe_load_all(compiled.read_text()))
+    given = read_settings(pools.items(), spec["root"]["inputDefinitions"]["parameters"])
     for pool in ("sampling", "training"):
-        assert json.loads(pools[f"{pool}_node_selector"]) == {"z1/pool": pool}
-        for toleration in json.loads(pools[f"{pool}_tolerations"]):
+        assert given.get(f"{pool}_node_selector", {"z1/pool": pool}) == {"z1/pool": pool}
+        for toleration in given.get(f"{pool}_tolerations", []):
             assert set(toleration) <= {"key", "operator", "value", "effect", "tolerationSeconds"}
-        assert int(pools[f"{pool}_accelerators"]) > 0
+        assert int(given[f"{pool}_accelerators"]) > 0
+    count = len(given.get("shards", ["1/1"]))
+    assert given.get("shards", ["1/1"]) == [f"{n}/{count}" for n in range(1, count + 1)]
+
+
+def test_what_steps_name_is_there(render, folder):
+    """Secrets, ConfigMaps with their keys, and the volume, as the compiled pipelines name them."""
+    made = {(o["kind"], o["metadata"]["name"]): o.get("data") for o in render(str(folder / "base"))}
+    compiled = Path(__file__).parents[3] / "pipelines" / "compiled"
+    found = set()
+    for path in compiled.iterdir():
+        _, platform = yaml.safe_load_all(path.read_text())
+        pods = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
+        for pod in pods:
+            for source in pod.get("configMapAsEnv", []):
+                keys = {entry["configMapKey"] for entry in source["keyToEnv"]}
+                assert keys == set(made["ConfigMap", source["configMapName"]])
+            for kind, entries, name in (
+                ("Secret", pod.get("secretAsEnv", []), "secretName"),
+                ("PersistentVolumeClaim", pod.get("pvcMount", []), "constant"),
+            ):
+                found |= {(kind, entry[name]) for entry in entries}
+            for volume in pod.get("pvcMount", []):
+                assert made["ConfigMap", "z1-hub"]["HF_HUB_CACHE"] == volume["mountPath"]
+    assert found <= set(made)
+    assert {kind for kind, _ in found} == {"Secret", "PersistentVolumeClaim"}
+
+
+@pytest.mark.parametrize("path", OVERLAYS)
+def test_where_the_hub_can_be_reached_steps_do_not_live_on_the_cache_alone(render, path):
+    assert ("ConfigMap", "z1-hub") not in {(o["kind"], o["metadata"]["name"]) for o in render(path)}
 
 
 def test_every_image_is_one_that_a_kustomization_names(folder):

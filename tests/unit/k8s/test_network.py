@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from z1_pipelines.steps import WAYS
+
 RUN = {"workflows.argoproj.io/workflow": "tops-x", "pipelines.kubeflow.org/v2_component": "true"}
 WEB, SERVING, S3, ANY = 443, 8080, 8333, 29400
 
@@ -29,9 +31,8 @@ def step(name: str, namespace: str) -> Place:
 
 def places(home: str) -> dict[str, Place]:
     """All that talks, with z1's pods in the namespace given."""
-    steps = ("problems", "generate", "verify", "filter", "select", "sft", "evaluate", "publish")
     return {
-        **{name: step(name, home) for name in (*steps, "deploy")},
+        **{name: step(name, home) for name in WAYS},
         "driver": Place("10.244.0.11", home, RUN),
         "trainer": Place("10.244.0.12", home, {"z1/step": "trainer"}),
         "fill-cache": Place("10.244.0.13", home, {"z1/step": "fill-cache"}),
@@ -163,6 +164,8 @@ EVERYWHERE = [
     ("sft", "hub", WEB, True),
     ("evaluate", "hub", WEB, True),
     ("publish", "hub", WEB, True),
+    *((name, "hub", WEB, True) for name in ("incumbent", "added", "gate", "deploy", "outcome")),
+    ("merge", "hub", WEB, False),
     ("fill-cache", "hub", WEB, True),
     ("fill-cache", "dns", 53, True),
     ("generate", "hub", 80, False),

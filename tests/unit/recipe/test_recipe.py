@@ -297,3 +297,32 @@ def test_where_checkpoints_are_kept_is_no_part_of_what_a_run_did(content):
     assert write_recipe(kept) == write_recipe(plain)
     load = parse_recipe(yaml.safe_load(write_recipe(plain)), "my.yaml", Path())
     assert load.checkpoints is None
+
+
+@pytest.mark.parametrize("model", ["tag", "random", "tops-stop", "tops-tags"])
+def test_an_iteration_of_a_model_that_cannot_be_iterated_is_refused(content, model):
+    content["publish"] = {"model": model}
+    assert parse_recipe(content, "my.yaml", Path()).retraining_mode() == "full"
+    content["retrain"] = {"mode": "iteration"}
+    with pytest.raises(InputError, match=rf"retrain\.mode: .* publishes {model}"):
+        parse_recipe(content, "my.yaml", Path())
+
+
+def test_a_retraining_is_an_iteration_unless_it_is_asked_for_in_full(content):
+    for model in ("tops", "iter-sft", "iter-dpo"):
+        content["publish"] = {"model": model}
+        assert parse_recipe(content, "my.yaml", Path()).retraining_mode() == "iteration"
+    content["retrain"] = {"mode": "full"}
+    assert parse_recipe(content, "my.yaml", Path()).retraining_mode() == "full"
+    z1 = yaml.safe_load((RECIPES / "z1-demo.yaml").read_text())
+    assert parse_recipe(z1, "my.yaml", Path()).retraining_mode() == "full"
+
+
+def test_the_candidate_is_what_is_published_or_what_an_iteration_has_made(content):
+    recipe = parse_recipe(content | {"publish": {}}, "my.yaml", Path())
+    assert recipe.candidate({"tag", "tops", "iter-sft", "iter-dpo"}) == "tops"
+    assert recipe.candidate({"problems", "incumbent", "iter-dpo"}) == "iter-dpo"
+    assert recipe.candidate({"problems", "tag"}) == "tops"  # not there, and to be asked for
+    recipe = parse_recipe(content | {"publish": {"model": "iter-dpo"}}, "my.yaml", Path())
+    assert recipe.candidate({"tag", "tops", "iter-sft", "iter-dpo"}) == "iter-dpo"
+    assert recipe.candidate({"problems", "incumbent", "iter-sft"}) == "iter-sft"

@@ -481,7 +481,7 @@ def test_the_incumbent_answers_what_the_candidate_does_and_the_gate_is_in_the_re
     assert (gate["candidate"], gate["incumbent"]) == ("tag", "mine@v1")
     assert (gate["opens"], gate["problems"]) == (False, 4)
     assert gate["text"].startswith("It answers exactly as the incumbent does.")
-    assert (gate["margin"], gate["token_allowance"]) == (0.01, 1.0)
+    assert (gate["margin"], gate["token_allowance"]) == (0.02, 1.0)
     page = (tmp_path / "evaluate" / "report.html").read_text()
     assert "✗ The gate stays closed." in page
     assert "It answers exactly as the incumbent does." in page

@@ -30,7 +30,7 @@ def recipe(demo: Recipe, models: Path, tmp_path: Path) -> Recipe:
     content["iterate"]["samples"] = 4
     for sampling in (content["iterate"], content["evaluate"]["sampling"]):
         sampling["max_tokens"] = 40
-    content["evaluate"].update(seeds=[1], greedy=False, budgets=[], resamples=100)
+    content["evaluate"].update(seeds=[1], greedy=False, budgets=[5], resamples=100)
     write_sums(tmp_path, 20)
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
     return load_recipe(tmp_path / "mine.yaml")
