@@ -10,5 +10,6 @@ fi
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 debootstrap --variant=minbase bookworm "$root" >/dev/null
+mkdir -p "$root/usr/local/share/ca-certificates"
 cp /etc/ssl/certs/ca-certificates.crt "$root/usr/local/share/ca-certificates/host.crt"
 tar -C "$root" -c . | "$docker" import - "$image" >/dev/null
