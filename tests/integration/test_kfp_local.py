@@ -291,7 +291,7 @@ def test_steps_end_when_their_run_is_killed(tmp_path, content):
         steps = psutil.Process(process.pid).children(recursive=True)
         process.kill()
     assert steps
-    _, alive = psutil.wait_procs(steps, timeout=20)
+    _, alive = psutil.wait_procs(steps, timeout=60)
     assert not alive
     assert not (tmp_path / "runs" / "mine" / "problems").exists()
 

@@ -19,7 +19,7 @@ from z1.errors import InputError
 
 BUCKET = "z1-local"
 _GRPC = 10_000  # SeaweedFS also listens at the port this far above its own
-_START = 60.0  # seconds
+_START = 180.0  # seconds; a moment, but for a machine with much else to do
 
 
 def find_port() -> int:

@@ -61,7 +61,7 @@ def server(_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    monkeypatch.setattr(connection, "PATIENCE", 30.0)
+    monkeypatch.setattr(connection, "PATIENCE", 300.0)
     monkeypatch.setattr(manifest, "PART_BYTES", PART)
     yield _server
     if _server.process is None:

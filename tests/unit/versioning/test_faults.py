@@ -52,13 +52,14 @@ def at_part(monkeypatch, number: int, action) -> list[int]:
 def test_an_upload_outlives_its_server(server, address, tmp_path, monkeypatch, capfd):
     folder = make_folder(tmp_path / "folder", parts=12)
 
-    again = threading.Timer(1.0, server.start)
+    again = threading.Timer(3.0, server.start)
 
     def crash() -> None:
         server.kill()
         again.start()
 
     at_part(monkeypatch, 9, crash)
+    monkeypatch.setattr(connection, "PATIENCE", 300.0)
     upload(folder, address)
     again.join()
     assert "waiting for it to answer" in capfd.readouterr().err
@@ -75,7 +76,7 @@ def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
         with pytest.raises(InputError, match=r"cannot be reached.*run again to go on"):
             upload(folder, address)
     server.start()
-    monkeypatch.setattr(connection, "PATIENCE", 30.0)
+    monkeypatch.setattr(connection, "PATIENCE", 300.0)
     assert find(address) is None
     place = parse_address(address)
     [unfinished] = server.client().list_multipart_uploads(
@@ -103,7 +104,7 @@ def test_an_upload_that_gave_up_goes_on(server, address, tmp_path, monkeypatch):
 def test_a_download_outlives_its_server(server, address, tmp_path, monkeypatch, capfd):
     folder = make_folder(tmp_path / "folder", parts=12)
     upload(folder, address)
-    again = threading.Timer(1.0, server.start)
+    again = threading.Timer(3.0, server.start)
     fetched: list[int] = []
     original = downloading._fetch_part
 
@@ -116,6 +117,7 @@ def test_a_download_outlives_its_server(server, address, tmp_path, monkeypatch, 
         original(given, file, part, handle)
 
     monkeypatch.setattr(downloading, "_fetch_part", fetch_part)
+    monkeypatch.setattr(connection, "PATIENCE", 300.0)
     download(address, tmp_path / "copy")
     again.join()
     assert sorted(fetched) == list(range(12))
@@ -151,7 +153,7 @@ def test_a_download_that_gave_up_fetches_only_the_rest(server, address, tmp_path
     assert there[: 6 * PART] == (folder / "large").read_bytes()[: 6 * PART]
     server.start()
     come.clear()
-    monkeypatch.setattr(connection, "PATIENCE", 30.0)
+    monkeypatch.setattr(connection, "PATIENCE", 300.0)
     download(address, tmp_path / "copy")
     assert sorted(come) == list(range(6, 12))
     assert (tmp_path / "copy" / "large").read_bytes() == (folder / "large").read_bytes()
@@ -288,7 +290,7 @@ def test_a_server_that_never_was_there_is_named(server, address, tmp_path, monke
     started = time.monotonic()
     with pytest.raises(InputError, match=r"127\.0\.0\.1:9 cannot be reached"):
         find(address)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50
 
 
 ON_A_SMALL_DISK = """

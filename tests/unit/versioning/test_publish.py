@@ -342,7 +342,7 @@ def test_a_server_that_is_gone_leaves_nothing_published(
         publish(recipe, other, url, tmp_path, model="tag")
     assert git(url, "for-each-ref") == refs
     server.start()
-    monkeypatch.setattr(connection, "PATIENCE", 60.0)
+    monkeypatch.setattr(connection, "PATIENCE", 300.0)
     assert "mine@v1" in publish(recipe, other, url, tmp_path, model="tag")["details"]["new"]
 
 

@@ -117,7 +117,7 @@ def kill_a_pod(stage, recipe, folder, address, after: int, is_time) -> str:
         command = [sys.executable, "-c", POD, str(folder / "job.json")]
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     marker = pod / f"{stage}.partial" / ".key"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (marker.is_file() and (key := marker.read_text()) and is_time(f"{address}/{key}")):
         assert process.poll() is None, (folder / "log").read_text()[-3000:]
         assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
