@@ -8,11 +8,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from accelerate import DistributedType, PartialState
+from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from datasets import Dataset, concatenate_datasets
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.trainer import dpo_trainer
 
 from z1.efforts import write_card
 from z1.models import pick_dtype
@@ -128,16 +130,28 @@ def save_model(model: Any, tokenizer: Any, folder: Path, efforts: bool) -> None:
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
+def _divide_reference(model: Any, accelerator: Any) -> Any:
+    """Divide the reference model of DPO as accelerate divides the model that is trained.
+
+    TRL's own way leaves all weights unset that the first process alone has read.
+    """
+    return fsdp2_prepare_model(accelerator, model).eval()
+
+
+dpo_trainer.prepare_fsdp = _divide_reference
+
+
 class _SFTTrainer(SFTTrainer):  # type: ignore[misc]
     """TRL's trainer, with its batches sorted and what is left of an epoch filled with nothing."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         if self.args.world_size > 1:
-            shortest = min(self.train_dataset, key=row_length)
+            rows: Dataset = self.train_dataset
+            shortest = min(rows, key=row_length)
             nothing = {**shortest, "labels": [IGNORED] * len(shortest["labels"])}
-            rows = [self.train_dataset, Dataset.from_list([nothing], self.train_dataset.features)]
-            self.train_dataset = concatenate_datasets(rows)
+            filler = Dataset.from_list([nothing], rows.features)
+            self.train_dataset: Dataset = concatenate_datasets([rows, filler])
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> SortedBatches:
         return _sort(self.train_dataset, self.args, fill=self.args.world_size > 1)

@@ -18,7 +18,7 @@ from z1.tiny.sums import solve
 from z1.training import launch
 from z1.training.job import Job
 from z1.training.launch import run_job
-from z1.training.rows import sft_rows
+from z1.training.rows import dpo_rows, sft_rows
 
 TINY = BaseModelSection(path="tiny")
 
@@ -101,6 +101,30 @@ def test_two_processes_learn_what_one_does_though_one_of_them_died(job, tmp_path
         torch.testing.assert_close(ours[name], weights, atol=1e-4, rtol=1e-3)
     files = {path.name for path in (tmp_path / "alone").iterdir()}
     assert {path.name for path in folder.iterdir()} == files
+
+
+def test_two_processes_prefer_what_one_does(job, demo, tmp_path):
+    rng, pairs = random.Random(1), []
+    for _ in range(8):
+        terms = [rng.randrange(10, 99) for _ in range(2)]
+        replies = {
+            name: solve(terms, how, rng)
+            for name, how in (("chosen", "low"), ("rejected", "medium"))
+        }
+        pairs.append({"prompt": " + ".join(map(str, terms)), **replies})
+    changes = {"batch_size": 4, "device_batch_size": 2, "epochs": 1, "learning_rate": 1e-3}
+    training = demo.train.iter_dpo.model_copy(update=changes)
+    rows = dpo_rows(job.tokenizer, pairs, 100)[0]
+    alone = Job("dpo", TINY, job.tokenizer, rows, training, 0, False)
+    # The loss shows the reference's part in it, which the weights after so few steps hide.
+    shared, single = (
+        run(change(alone, processes=2), tmp_path / "two"),
+        run(alone, tmp_path / "alone"),
+    )
+    assert shared["loss"] == pytest.approx(single["loss"], abs=1e-3)
+    ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("two", "alone"))
+    for name, weights in theirs.items():
+        torch.testing.assert_close(ours[name], weights, atol=1e-4, rtol=1e-3)
 
 
 def test_a_process_that_fails_ends_all_and_its_last_lines_are_told(job, tmp_path, monkeypatch):
