@@ -124,7 +124,7 @@ def test_stage_runs_by_hand_and_is_not_run_twice(tmp_path, own_problems):
     assert first.exit_code == 0, first.output
     assert "problems: kept 40 problems, dropped 0" in first.output
     written = (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns
-    assert CliRunner().invoke(main, arguments).output == first.output
+    assert CliRunner().invoke(main, arguments).stdout == first.stdout
     assert (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns == written
 
 
