@@ -124,10 +124,7 @@ def test_stage_runs_by_hand_and_is_not_run_twice(tmp_path, own_problems):
     assert first.exit_code == 0, first.output
     assert "problems: kept 40 problems, dropped 0" in first.stdout
     written = (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns
-<<<<<<< HEAD
     # On standard error a long run says now and then how far it is.
-=======
->>>>>>> reg2
     assert CliRunner().invoke(main, arguments).stdout == first.stdout
     assert (tmp_path / "problems" / "train.parquet").stat().st_mtime_ns == written
 
