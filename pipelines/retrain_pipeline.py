@@ -34,6 +34,7 @@ from z1_pipelines.steps import Steps
 
 def add_iteration(steps: Steps, method: str) -> None:
     """Add the steps that train the model in service on its own replies; ``sft`` or ``dpo``."""
+    _look_anew(steps)
     do = steps.do
     given = do(problems, "problems")
     model = do(incumbent, "incumbent")
@@ -60,12 +61,19 @@ def add_iteration(steps: Steps, method: str) -> None:
 
 def add_full(steps: Steps, add: Callable[[Steps], None]) -> None:
     """Add the steps of a whole pipeline, which ``add`` adds, for when there is enough to do."""
+    _look_anew(steps)
     given = steps.do(problems, "problems")
     model = steps.do(incumbent, "in-service")  # the whole pipeline asks once more before its end
     news = steps.do(added, "added", problems=given, incumbent=model)
     steps.made = {"problems": given}
     with _if_enough(news):
         add(steps)
+
+
+def _look_anew(steps: Steps) -> None:
+    # Each run of a schedule has the same parameters, and KFP's cache goes by the names of artifacts
+    # besides, so that it could bring back what came of last week's problems.
+    steps.cached = False
 
 
 def _if_enough(news: Any) -> Any:

@@ -85,6 +85,8 @@ class Steps:
     ) -> None:
         self.made: dict[str, Any] = {}
         """The output of each step, by its name with underscores."""
+        self.cached = True
+        """Whether a step's output may be taken from another run's cache."""
         self._run = {"recipe": recipe, "workspace": workspace}
         self._pools, self._shards = pools, shards
 
@@ -119,7 +121,7 @@ class Steps:
         kubernetes.set_security_context(task, run_as_non_root=True)
         # Of an image without digest nobody knows what code is in it.
         pinned = "@sha256:" in task.container_spec.image
-        task.set_caching_options(way.repeatable and pinned)
+        task.set_caching_options(self.cached and way.repeatable and pinned)
         if way.pool == "cpu":
             task.set_cpu_request(way.cpu).set_memory_request(way.memory)
             task.set_memory_limit(way.memory)

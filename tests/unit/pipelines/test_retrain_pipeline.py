@@ -1,13 +1,18 @@
 """The retraining pipelines as kfp compiles them: what is done only with enough new problems."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from kfp import dsl
+from kfp.dsl import Dataset, Output
 
 from z1.recipe import Publish, Recipe
 from z1_pipelines.choosing import find_pipeline_here, find_retraining_here
-from z1_pipelines.steps import WAYS
+from z1_pipelines.compiling import compile_pipeline
+from z1_pipelines.retrain_pipeline import add_full, add_iteration
+from z1_pipelines.steps import Steps, on_cluster
 
 FIRST = {"problems", "incumbent", "in-service", "added"}
 ENOUGH = "inputs.parameter_values['pipelinechannel--added-Output'] == 'yes'"
@@ -124,6 +129,25 @@ def test_all_that_costs_much_waits_for_enough_new_problems(recipe, mode):
         assert condition == ("" if before else ENOUGH), step
 
 
-def test_what_others_may_have_changed_is_looked_at_anew_each_time():
-    asking = ("problems", "incumbent", "added", "publish", "gate", "deploy")
-    assert not [component for component in asking if WAYS[component].repeatable]
+@dsl.component(base_image=f"example.com/z1@sha256:{64 * '0'}", install_kfp_package=False)
+def select(recipe: str, step: str, workspace: str, output: Output[Dataset]) -> None:
+    """Do nothing, in an image whose outputs may be taken from the cache; it is never run."""
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        partial(add_iteration, method="sft"),
+        partial(add_full, add=lambda steps: steps.do(select, "select")),
+        None,
+    ],
+    ids=["iteration", "full", "none"],
+)
+def test_a_retraining_takes_nothing_from_the_cache_of_the_last_one(add):
+    def add_one_more(steps: Steps) -> None:
+        if add:
+            add(steps)
+        steps.do(select, "last")
+
+    text = compile_pipeline(on_cluster("trial", "A trial.", add_one_more))
+    assert ("enableCache: true" in text) == (add is None)
