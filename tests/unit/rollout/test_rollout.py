@@ -1,5 +1,6 @@
 """Whatever happens to a roll-out, a version that was checked is served."""
 
+import json
 import re
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from z1.errors import InputError, RolloutError
 from z1.recipe.deployment import SmokeProblem
 from z1.serving.releases import read_state
+from z1.serving.rollout import roll_back
 
 
 class KilledError(BaseException):
@@ -330,6 +332,19 @@ def test_a_rollback_asks_before_it_moves_requests(world):
     assert {answer.effort for answer in world.roll_back().answers} == {
         *("low", "medium", "high"),
     }
+
+
+def test_a_rollback_to_a_version_recorded_without_its_test_says_so(world):
+    world.deploy("v1")
+    world.deploy("v2")
+    record = world.kube.find("configmaps", "tops-releases")
+    for name, releases in record["data"].items():
+        record["data"][name] = json.dumps([release[:2] for release in json.loads(releases)])
+    world.kube.put("configmaps", record)
+    said = []
+    done = roll_back(world.cluster, "tops", world.chat.url, said.append)
+    assert (done.version, done.answers) == ("v1", [])
+    assert said[0] == "tops: v1 was deployed without a record of its smoke test"
 
 
 def test_a_rollback_asks_what_that_version_was_asked_then(world):
