@@ -38,26 +38,21 @@ def run(address: str, step: str, folder: Path) -> None:
     """Train with the other nodes, unless an earlier attempt has ended with a model."""
     if find(f"{address}/{MODEL}"):
         return
-    where = {name: os.environ[f"PET_{name}"] for name in ("NNODES", "NODE_RANK", "MASTER_PORT")}
-    place = Place(
-        int(where["NNODES"]),
-        int(where["NODE_RANK"]),
-        os.environ["PET_MASTER_ADDR"],
-        int(where["MASTER_PORT"]),
+    count, number, port = (
+        int(os.environ[f"PET_{name}"]) for name in ("NNODES", "NODE_RANK", "MASTER_PORT")
     )
+    place = Place(count, number, os.environ["PET_MASTER_ADDR"], port)
+    first = number == 0
     parent, _, name = address.rpartition("/")
     output = folder / _OUTPUT
     output.mkdir()
     with Mirror(parent, name, step, folder) as mirror:
         mirror.restore()
-        job = read_job(folder / JOB)
-        count = count_processes(job.training)
-        first = place.number == 0
         trained = share(
             folder,
             output,
             place,
-            count,
+            count_processes(read_job(folder / JOB).training),
             lambda done, total: progress.report(step, done, total),
             mirror.keep if first else lambda checkpoint: None,
         )

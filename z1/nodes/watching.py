@@ -45,10 +45,12 @@ def follow(cluster: Cluster, manifest: Manifest, report: Report) -> None:
     """
     name = manifest["metadata"]["name"]
     with _ended_by_signal():
-        _clear(cluster, name)
-        cluster.apply(manifest)
-        print(f"TrainJob {name}: {manifest['spec']['trainer']['numNodes']} nodes", flush=True)
         try:
+            if _is_there(cluster, name):
+                print(f"TrainJob {name} is there already", flush=True)
+            else:
+                cluster.apply(manifest)
+                print(f"TrainJob {name} is started", flush=True)
             failure = _watch(cluster, name, report)
         except UnreachableError:
             raise
@@ -60,14 +62,15 @@ def follow(cluster: Cluster, manifest: Manifest, report: Report) -> None:
         raise RunError(failure)
 
 
-def _clear(cluster: Cluster, name: str) -> None:
-    """Take away what has failed under this name before, and wait until nothing is going away."""
+def _is_there(cluster: Cluster, name: str) -> bool:
+    """Tell whether an earlier attempt's TrainJob can be watched; one that has failed is removed."""
     while (found := cluster.get("TrainJob", name)) is not None:
         if "deletionTimestamp" not in found["metadata"]:
             if _condition(found, "Failed") is None:
-                return
+                return True
             cluster.delete("TrainJob", name)
         time.sleep(PAUSE)
+    return False
 
 
 def _watch(cluster: Cluster, name: str, report: Report) -> str | None:

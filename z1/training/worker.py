@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -19,7 +20,13 @@ from torch.distributed.elastic.multiprocessing.errors import record
 from z1.training.job import read_job
 from z1.training.trainers import fill_model, save_model, train
 
-SHARDED = "ACCELERATE_USE_FSDP"
+_SHARDED = "ACCELERATE_USE_FSDP"
+_ENVIRONMENT = {
+    _SHARDED: "true",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
+    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",  # which the processes exchange over gloo
+}
+_PATIENCE = timedelta(hours=2)  # with the first process, while it writes a large checkpoint
 
 
 @record
@@ -27,9 +34,10 @@ def main() -> None:
     """Train with the other processes."""
     folder, output, events = map(Path, sys.argv[1:])
     threading.Thread(target=_end_when_alone, daemon=True).start()
-    # Said before the model is loaded, so that one process reads it and no device has to hold all.
-    os.environ |= {SHARDED: "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
-    state = PartialState(cpu=not torch.cuda.is_available())
+    if int(os.environ["WORLD_SIZE"]) > 1:
+        # Said before the model is loaded: one process reads it, and no device has to hold all.
+        os.environ |= _ENVIRONMENT
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
     job = read_job(folder)
 
     def tell(**event: object) -> None:
@@ -47,7 +55,7 @@ def main() -> None:
     whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
     weights = get_model_state_dict(trained.pop("model"), options=whole)
     if state.is_main_process:
-        os.environ[SHARDED] = "false"
+        os.environ[_SHARDED] = "false"
         save_model(fill_model(job, weights), job.tokenizer, output, job.efforts)
         tell(trained=trained)
     state.destroy_process_group()

@@ -44,10 +44,10 @@ if os.environ["RANK"] == "1":
 time.sleep(600)
 """
 WAITING = """
-import os, sys, time
+import os, sys
 from pathlib import Path
 Path(sys.argv[2], os.environ["RANK"]).write_text(str(os.getpid()))
-time.sleep(600)
+os.read(0, 1)
 """
 
 
@@ -143,7 +143,7 @@ def test_a_training_that_is_told_to_end_ends_its_processes(job, tmp_path, monkey
     folder = tmp_path / "out"
 
     def end():
-        while not all((folder / rank).is_file() for rank in "01"):
+        while not all((folder / rank).is_file() and (folder / rank).read_text() for rank in "01"):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
 

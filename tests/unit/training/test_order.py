@@ -39,3 +39,12 @@ def test_an_epoch_has_the_same_order_after_a_restart_and_another_than_the_last()
 def test_a_pair_is_as_long_as_its_longer_reply():
     assert row_length({"input_ids": [1, 2, 3]}) == 3
     assert row_length({"prompt_ids": [1], "chosen_ids": [1], "rejected_ids": [1, 2]}) == 3
+
+
+def test_what_is_left_of_an_epoch_is_filled_with_the_row_that_is_there_for_it():
+    order = SortedBatches([5, 3, 4, 1, 2], batch_size=4, seed=0, side_by_side=4)
+    rows = list(order)
+    assert len(rows) == len(order) == 8
+    assert rows[:5] == list(SortedBatches([5, 3, 4, 1, 2], batch_size=4, seed=0))
+    assert rows[5:] == [5, 5, 5]
+    assert len(SortedBatches([5, 3, 4, 1], batch_size=4, seed=0, side_by_side=2)) == 4
