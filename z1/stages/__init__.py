@@ -202,8 +202,8 @@ def run_stage(
 def _shorten(parents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return inputs' records in which each ancestor is told of once.
 
-    Where one comes again, deeper than as an input, only its step and key stand. With each of
-    its ancestors spread out again the records of a pipeline's last steps would be mostly copies.
+    Where one comes again, deeper than as an input, only its step, key and digest stand. With each
+    of its ancestors spread out again the records of a pipeline's last steps would be mostly copies.
     """
     told: set[tuple[str, str]] = set()
 
@@ -212,7 +212,8 @@ def _shorten(parents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         again = which in told
         told.add(which)
         if again and not inputs:
-            return {"step": record["step"], "key": record["key"], "parents": []}
+            known = {name: record[name] for name in ("step", "key", "digest") if name in record}
+            return {**known, "parents": []}
         return {**record, "parents": [] if again else [shorten(each) for each in record["parents"]]}
 
     return [shorten(parent, inputs=True) for parent in parents]
