@@ -247,7 +247,7 @@ def test_wait_tells_each_steps_state_and_ends_with_the_run(kfp_server, recipe):
     assert told == [
         "problems: running",
         "problems: succeeded",
-        "replies: running",
+        "replies-shard: running",
         "The run succeeded.",
     ]
 
