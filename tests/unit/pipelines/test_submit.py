@@ -59,6 +59,36 @@ def test_the_pipeline_is_uploaded_once_as_a_version_named_by_its_content(kfp_ser
     assert len(kfp_server.experiments) == 1
 
 
+def test_a_run_has_the_account_with_the_rights_that_it_needs(kfp_server, recipe):
+    submit(kfp_server, recipe)
+    submit(kfp_server, recipe, "--service-account", "somebody")
+    recipe.write_text(recipe.read_text() + "\ndeploy: {}\n")
+    submit(kfp_server, recipe)
+    accounts = [run["service_account"] for run in kfp_server.runs]
+    assert accounts == ["z1-steps", "somebody", "z1-deploy"]
+
+
+def test_the_shards_of_a_step_are_each_followed(kfp_server, recipe):
+    def shards(*states: str) -> dict[str, Any]:
+        tasks = [
+            {**task("seed-replies-shard", state), "task_id": f"id-{number}"}
+            for number, state in enumerate(states)
+        ]
+        return {"state": "RUNNING", "run_details": {"task_details": tasks}}
+
+    kfp_server.futures = [
+        shards("RUNNING", "RUNNING"),
+        shards("SUCCEEDED", "RUNNING"),
+        {"state": "SUCCEEDED"},
+    ]
+    options = ["--set", 'shards=["1/2", "2/2"]', "--wait"]
+    done = submit(kfp_server, recipe, *options)
+    assert done.exit_code == 0, done.output
+    assert kfp_server.runs[0]["runtime_config"]["parameters"]["shards"] == ["1/2", "2/2"]
+    states = [line.partition(": ")[2] for line in done.output.splitlines() if "-shard:" in line]
+    assert states == ["running", "running", "succeeded"]
+
+
 def test_each_method_has_its_own_pipeline(kfp_server, recipe):
     submit(kfp_server, recipe)
     CliRunner().invoke(main, ["submit", "z1-demo", "--host", kfp_server.url])
@@ -217,7 +247,7 @@ def test_wait_tells_each_steps_state_and_ends_with_the_run(kfp_server, recipe):
     assert told == [
         "problems: running",
         "problems: succeeded",
-        "replies: running",
+        "replies-shard: running",
         "The run succeeded.",
     ]
 
