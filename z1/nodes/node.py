@@ -26,6 +26,7 @@ _OUTPUT = "output"
 def main() -> None:
     """Take part in a training. Ends with code 2 where what is given is wrong, 1 where it fails."""
     address, step = sys.argv[1:]
+    progress.spare_logs()
     try:
         with tempfile.TemporaryDirectory() as folder:
             run(address, step, Path(folder))

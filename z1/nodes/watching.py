@@ -18,7 +18,7 @@ from z1.serving.pods import explain_pod
 
 PAUSE = 2.0  # seconds between looks at a TrainJob that is being deleted
 _SPELL = 3600.0  # seconds of one watch, after which there is another
-_LINES = 5  # of the first node's log, to see how far it is
+_LINES = 20  # of the first node's log, to see how far it is
 _QUOTED = 3  # pods whose failure is told
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -51,7 +51,7 @@ def follow(cluster: Cluster, manifest: Manifest, report: Report) -> None:
             else:
                 cluster.apply(manifest)
                 print(f"TrainJob {name} is started", flush=True)
-            failure = _watch(cluster, name, report)
+            failure = _watch(cluster, name, manifest["spec"]["trainer"]["args"][-1], report)
         except UnreachableError:
             raise
         except BaseException:
@@ -73,7 +73,7 @@ def _is_there(cluster: Cluster, name: str) -> bool:
     return False
 
 
-def _watch(cluster: Cluster, name: str, report: Report) -> str | None:
+def _watch(cluster: Cluster, name: str, step: str, report: Report) -> str | None:
     """Return when the TrainJob has ended: why it failed, if it did."""
     told = ""
     while True:
@@ -85,7 +85,7 @@ def _watch(cluster: Cluster, name: str, report: Report) -> str | None:
             if failed := _condition(found, "Failed"):
                 return f"TrainJob {name} failed: {_explain_end(cluster, name, failed)}"
             pods = _pods(cluster, name)
-            _show(cluster, pods, report)
+            _show(cluster, pods, step, report)
             reasons = _explain(cluster, pods, "Pending")
             if reasons and reasons[0] != told:
                 told = reasons[0]
@@ -103,15 +103,15 @@ def _pods(cluster: Cluster, name: str) -> list[Manifest]:
     return cluster.list("Pod", label_selector=f"jobset.sigs.k8s.io/jobset-name={name}")
 
 
-def _show(cluster: Cluster, pods: list[Manifest], report: Report) -> None:
+def _show(cluster: Cluster, pods: list[Manifest], step: str, report: Report) -> None:
     """Report how far the first node is, by the lines that it prints for this."""
     for pod in pods:
         if pod["metadata"]["labels"].get("batch.kubernetes.io/job-completion-index") != "0":
             continue
         log = cluster.log(pod["metadata"]["name"], CONTAINER, _LINES, previous=False)
         for line in reversed(log.splitlines()):
-            if line.startswith('{"z1_progress"'):
-                said = json.loads(line)
+            said = json.loads(line) if line.startswith('{"z1_progress"') else {}
+            if said.get("z1_progress") == step:  # and not of files on their way to S3
                 report(said["done"], said["total"])
                 return
 

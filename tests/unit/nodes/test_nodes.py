@@ -232,7 +232,8 @@ def test_what_keeps_a_node_from_starting_is_printed(kube, cluster, manifest, cap
 
 def test_the_first_nodes_progress_is_the_steps(kube, cluster, manifest):
     line = json.dumps({"z1_progress": "iter-sft", "done": 3, "total": 12})
-    for number, text in (("0", f"loading\n{line}\nnoise\n"), ("1", "")):
+    other = json.dumps({"z1_progress": "upload, MiB", "done": 0, "total": 1})
+    for number, text in (("0", f"loading\n{line}\n{other}\n"), ("1", "")):
         labels = {
             "jobset.sigs.k8s.io/jobset-name": NAME,
             "batch.kubernetes.io/job-completion-index": number,
