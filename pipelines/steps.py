@@ -48,7 +48,7 @@ class Way(NamedTuple):
 
 WAYS = {
     "problems": Way("cpu", hub=True, repeatable=False),
-    "incumbent": Way("cpu", s3=True, git=True, repeatable=False),
+    "incumbent": Way("cpu", cpu="2", s3=True, git=True, repeatable=False),
     "added": Way("cpu", s3=True, git=True, repeatable=False),
     "generate": Way("sampling", s3=True, hub=True),
     "merge": Way("cpu"),
@@ -58,7 +58,7 @@ WAYS = {
     "sft": Way("training", s3=True, hub=True),
     "dpo": Way("training", s3=True, hub=True),
     "evaluate": Way("sampling", s3=True, hub=True),
-    "publish": Way("cpu", s3=True, git=True, repeatable=False),
+    "publish": Way("cpu", cpu="4", s3=True, git=True, repeatable=False),
     "gate": Way("cpu", git=True, repeatable=False),
     "deploy": Way("cpu", s3=True, git=True, asks=True, repeatable=False),
     "outcome": Way("cpu", memory="1Gi", repeatable=False),
@@ -123,8 +123,9 @@ class Steps:
         pinned = "@sha256:" in task.container_spec.image
         task.set_caching_options(self.cached and way.repeatable and pinned)
         if way.pool == "cpu":
-            task.set_cpu_request(way.cpu).set_memory_request(way.memory)
-            task.set_memory_limit(way.memory)
+            # Verifiers start as many workers as the limit has processors, not the node.
+            task.set_cpu_request(way.cpu).set_cpu_limit(way.cpu)
+            task.set_memory_request(way.memory).set_memory_limit(way.memory)
             task.set_retry(3, "30s", 2.0, f"{_DAY}s")
             kubernetes.set_timeout(task, _DAY)
         else:

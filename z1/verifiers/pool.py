@@ -27,6 +27,7 @@ _BATCH = 32
 _ITEMS_A_WORKER = 8  # below this, one more worker costs more than it saves
 _idle: list["_Worker"] = []
 _lock = threading.Lock()
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 class _Worker:
@@ -93,6 +94,19 @@ class _Worker:
         return self._process.stdout.readline()
 
 
+def _count_cores() -> int:
+    """Return how many cores this process may use: in a container what its limit grants.
+
+    With a worker for each core of a large node a pod would soon be out of memory.
+    """
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _QUOTA.read_text().split()
+    except (OSError, ValueError):  # no control group of its own
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
 def run(
     items: Sequence[tuple[str, Any, str]],
     limit: float,
@@ -104,7 +118,7 @@ def run(
     ``report`` is told how many items are done.
     """
     results: list[Result] = [("error", "not checked", None)] * len(items)
-    workers = min(len(os.sched_getaffinity(0)), -(-len(items) // _ITEMS_A_WORKER))
+    workers = min(_count_cores(), -(-len(items) // _ITEMS_A_WORKER))
     size = max(1, min(_BATCH, -(-len(items) // (4 * workers)) if workers else 1))
     batches: queue.SimpleQueue[range] = queue.SimpleQueue()
     for start in range(0, len(items), size):

@@ -33,7 +33,7 @@ KEY = {("secret", "z1-api-key"): {"OPENAI_API_KEY"}}
 # may be taken from another run's cache.
 TABLE = {
     "problems": ("z1-cpu", "cpu", ("1", "4Gi"), HUB, False),
-    "incumbent": ("z1-cpu", "cpu", ("1", "4Gi"), S3 | GIT, False),
+    "incumbent": ("z1-cpu", "cpu", ("2", "4Gi"), S3 | GIT, False),
     "added": ("z1-cpu", "cpu", ("1", "4Gi"), S3 | GIT, False),
     "generate": ("z1-vllm", "sampling", None, S3 | HUB, True),
     "merge": ("z1-cpu", "cpu", ("1", "4Gi"), {}, True),
@@ -43,7 +43,7 @@ TABLE = {
     "sft": ("z1-train", "training", None, S3 | HUB, True),
     "dpo": ("z1-train", "training", None, S3 | HUB, True),
     "evaluate": ("z1-vllm", "sampling", None, S3 | HUB, True),
-    "publish": ("z1-cpu", "cpu", ("1", "4Gi"), S3 | GIT, False),
+    "publish": ("z1-cpu", "cpu", ("4", "4Gi"), S3 | GIT, False),
     "gate": ("z1-cpu", "cpu", ("1", "4Gi"), GIT, False),
     "deploy": ("z1-cpu", "cpu", ("1", "4Gi"), S3 | GIT | KEY, False),
     "outcome": ("z1-cpu", "cpu", ("1", "1Gi"), {}, False),
@@ -160,9 +160,11 @@ def test_a_step_runs_in_its_image_with_what_it_needs_of_its_pool(pipeline, step)
     if size:
         cpu, memory = size
         assert resources == {
+            "cpuLimit": float(cpu),
             "cpuRequest": float(cpu),
             "memoryLimit": int(memory[:-2]) * 2**30 / 1e9,
             "memoryRequest": int(memory[:-2]) * 2**30 / 1e9,
+            "resourceCpuLimit": cpu,
             "resourceCpuRequest": cpu,
             "resourceMemoryLimit": memory,
             "resourceMemoryRequest": memory,

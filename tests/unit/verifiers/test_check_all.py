@@ -126,3 +126,16 @@ def test_a_reply_to_an_unknown_problem_is_refused() -> None:
     replies = pl.DataFrame([reply("x", 0, "1")], schema=TRAJECTORY)
     with pytest.raises(InputError, match="x: 1 replies"):
         verify_frame(replies, pl.DataFrame(schema=PROBLEM))
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 6), ("250000 100000", 2), ("50000 100000", 1), (None, 6)]
+)
+def test_a_container_has_as_many_workers_as_its_limit_grants(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str | None, cores: int
+) -> None:
+    monkeypatch.setattr(pool, "_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda _: set(range(6)))
+    if quota:
+        (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert pool._count_cores() == cores
