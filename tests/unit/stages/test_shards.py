@@ -136,12 +136,12 @@ def test_a_published_model_comes_from_the_replies_and_not_from_their_shards(
 ):
     for number in (1, 2):
         generate(demo, problems, tmp_path / f"{number}", f"{number}/2")
-    put_together(demo, tmp_path / "replies", tmp_path / "1", tmp_path / "2")
-    replies = tmp_path / "replies"
-    record = read_record(replies)
+    merged = tmp_path / "tops"  # stands for a model, which has the name of its step
+    put_together(demo, merged, tmp_path / "1", tmp_path / "2")
+    record = read_record(merged)
     assert [parent["stage"] for parent in record["parents"]] == ["generate", "generate"]
     section = Publish(registry="https://git.example.com/models.git", model="tops")
-    inputs = {"problems": problems, "tops": replies}
+    inputs = {"problems": problems, "tops": merged}
     family = collect(Work(demo, section, inputs, {}, tmp_path / "out", "publish"))
     assert [each.step for each in family] == ["problems", "tops"]
     assert family[1].parents == ("demo/problems",)
