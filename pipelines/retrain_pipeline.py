@@ -71,8 +71,8 @@ def add_full(steps: Steps, add: Callable[[Steps], None]) -> None:
 
 
 def _look_anew(steps: Steps) -> None:
-    # Each run of a schedule has the same parameters, and KFP's cache goes by the names of artifacts
-    # besides, so that it could bring back what came of last week's problems.
+    # Each run of a schedule has the same parameters, so that KFP's cache would bring back what came
+    # of last week's problems.
     steps.cached = False
 
 

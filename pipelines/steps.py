@@ -42,12 +42,13 @@ class Way(NamedTuple):
     asks: bool = False
     """Whether it asks a served model: the key for that."""
     repeatable: bool = True
-    """Whether the same inputs give the same output. What others may change in between, such as a
-    registry, a service or a data set on the hub, is looked at each time."""
+    """Whether the same recipe and inputs give the same output. What others may change in between,
+    a registry or a service, is looked at each time; so is the model in service, which a KFP that
+    goes by the names of artifacts would take for the one before."""
 
 
 WAYS = {
-    "problems": Way("cpu", hub=True, repeatable=False),
+    "problems": Way("cpu", hub=True),
     "incumbent": Way("cpu", cpu="2", s3=True, git=True, repeatable=False),
     "added": Way("cpu", s3=True, git=True, repeatable=False),
     "generate": Way("sampling", s3=True, hub=True),
@@ -57,7 +58,7 @@ WAYS = {
     "select": Way("cpu", cpu="4", memory="16Gi"),
     "sft": Way("training", s3=True, hub=True),
     "dpo": Way("training", s3=True, hub=True),
-    "evaluate": Way("sampling", s3=True, hub=True),
+    "evaluate": Way("sampling", s3=True, hub=True, repeatable=False),
     "publish": Way("cpu", cpu="4", s3=True, git=True, repeatable=False),
     "gate": Way("cpu", git=True, repeatable=False),
     "deploy": Way("cpu", s3=True, git=True, asks=True, repeatable=False),
@@ -81,14 +82,13 @@ class Steps:
     """The steps of a pipeline under construction."""
 
     def __init__(
-        self, recipe: Any, workspace: Any, pools: Mapping[str, Pool], shards: Any = None
+        self, run: Mapping[str, Any], pools: Mapping[str, Pool], shards: Any = None
     ) -> None:
         self.made: dict[str, Any] = {}
         """The output of each step, by its name with underscores."""
         self.cached = True
         """Whether a step's output may be taken from another run's cache."""
-        self._run = {"recipe": recipe, "workspace": workspace}
-        self._pools, self._shards = pools, shards
+        self._run, self._pools, self._shards = run, pools, shards
 
     def do(self, component: Any, step: str, **arguments: Any) -> Any:
         """Add a step and return its output."""
@@ -173,7 +173,6 @@ def on_cluster(name: str, about: str, add: Callable[[Steps], None]) -> Any:
     # KFP fills numbers into pods from parameters that are text, and from no others.
     def pipeline(
         recipe: str,
-        workspace: str = "",
         shards: list[str] = ["1/1"],  # noqa: B006 - kfp's way
         sampling_accelerator: str = "nvidia.com/gpu",
         sampling_accelerators: str = "1",
@@ -192,7 +191,6 @@ def on_cluster(name: str, about: str, add: Callable[[Steps], None]) -> Any:
 
         Args:
             recipe: The recipe's text.
-            workspace: A folder that all pods share, where steps go on; artifacts alone if empty.
             shards: Parts in which replies are sampled side by side, such as 1/2 and 2/2.
             sampling_accelerator: The cluster's name of the accelerators of the pool that samples.
             sampling_accelerators: How many of them a step takes; 0 for none.
@@ -224,7 +222,7 @@ def on_cluster(name: str, about: str, add: Callable[[Steps], None]) -> Any:
             training_tolerations,
         )
         pools = {"sampling": sampling, "training": training}
-        steps = Steps(recipe, workspace, pools, shards)
+        steps = Steps({"recipe": recipe}, pools, shards)
         with dsl.ExitHandler(steps.report(), "steps"):
             add(steps)
 
@@ -235,6 +233,6 @@ def here(name: str, add: Callable[[Steps], None]) -> Any:
     """Return the same pipeline for this machine."""
 
     def pipeline(recipe: str, workspace: str = "") -> None:
-        add(Steps(recipe, workspace, {}))
+        add(Steps({"recipe": recipe, "workspace": workspace}, {}))
 
     return dsl.pipeline(name=name)(pipeline)

@@ -101,7 +101,7 @@ def stage(
 ) -> None:
     """Run one stage by hand.
 
-    NAME is problems, generate, verify, filter, select, sft, dpo, incumbent, added, evaluate,
+    NAME is problems, generate, merge, verify, filter, select, sft, dpo, incumbent, added, evaluate,
     publish, gate or deploy. Inputs are folders that other stages wrote. An output that is there
     already, made of the same inputs, is not made again; publish, gate and deploy look at the
     registry and the cluster each time.
@@ -109,7 +109,8 @@ def stage(
     \b
     Inputs and options of each stage:
       problems   (none)
-      generate   problems, model      split=SPLIT efforts=all|none
+      generate   problems, model      split=SPLIT efforts=all|none shard=2/4
+      merge      shard-1, shard-2 and so on
       verify     replies, problems
       filter     replies, problems
       select     replies, problems, seed      rule=seed|shortest|random|pairs|tokens

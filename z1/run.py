@@ -224,10 +224,10 @@ class _Screen(io.TextIOBase):
             note, time_taken = "skipped: done before", ""
         else:
             record = read_record(self._folder / self._step)
-            note = record["details"].get("text") or f"kept {record['kept']} {record['unit']}"
             time_taken = f", {record['seconds']:.0f} s"
-            if record["dropped"]:
-                note += f", dropped {record['dropped']}"
+            if not (note := record["details"].get("text")):
+                note = f"kept {record['kept']} {record['unit']}"
+                note += f", dropped {record['dropped']}" if record["dropped"] else ""
         self._bars.update(self._bar, completed=1, total=1, note=note)
         self._say(note + time_taken)
         self._step = ""

@@ -96,6 +96,11 @@ class Recipe(Section):
             raise ValueError(f"publish.model: method {self.method!r} trains no model {model!r}")
         if model in ("tops-stop", "tops-tags") and not self.evaluate.budgets:
             raise ValueError(f"publish.model: {model!r} is trained with evaluate.budgets only")
+        if model in ("tops-stop", "tops-tags") and self.publish.registry:
+            raise ValueError(
+                f"publish.model: {model!r} is tested within budgets alone, so the gate could not "
+                "hold it against the model in service; publish another"
+            )
         if self.retrain.mode == "iteration" and (refusal := self.refuse_iteration()):
             raise ValueError(f"retrain.mode: {refusal}")
         if self.publish.registry and not self.name[-1].isalnum():

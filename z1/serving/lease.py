@@ -26,6 +26,10 @@ class LostLeaseError(RolloutError):
     """Another roll-out has taken over; what is served is its business now."""
 
 
+class UnderWayError(InputError):
+    """Another roll-out of the service is under way."""
+
+
 class _Lease:
     """The Lease of a service, for one who rolls out."""
 
@@ -38,7 +42,7 @@ class _Lease:
         self._one = threading.Lock()
 
     def take(self, say: Callable[[str], None]) -> None:
-        """Become the holder. Raises InputError if another is one, and alive."""
+        """Become the holder. Raises UnderWayError if another is one, and alive."""
         seen = ""
         since = 0.0
         while True:
@@ -50,7 +54,7 @@ class _Lease:
                     say(f"{self.service}: {holder} is rolling out; is it alive?")
                     seen, since = version, time.monotonic()
                 if version != seen:
-                    raise InputError(
+                    raise UnderWayError(
                         f"{self.service}: a roll-out is under way, by {holder}; wait for its end"
                     )
                 if time.monotonic() - since < LASTS:

@@ -35,7 +35,7 @@ def run(work: Work) -> Metrics:
     if work.section is None:
         return _leave(work, "nothing to do: the recipe has no section deploy")
     if gate is not None and not gate["opens"]:
-        return _leave(work, "the incumbent stays: the gate is closed")
+        return _leave(work, f"nothing is deployed: {gate['text']}")
     done = _deploy(work) if gate is None else _deploy_promoted(work, gate)
     record = done._asdict() | {"answers": [answer._asdict() for answer in done.answers]}
     write_bytes(work.output / RECORD, json.dumps(record, indent=1).encode() + b"\n")
@@ -61,6 +61,7 @@ def _deploy(work: Work) -> "Outcome":
 
 def _deploy_promoted(work: Work, gate: dict[str, Any]) -> "Outcome":
     """Deploy the version that the gate put into service; if that fails, give its place back."""
+    from z1.serving.lease import LostLeaseError, UnderWayError
     from z1.versioning.service import put_into_service, take_out_of_service
 
     version, registry = gate["version"], gate["registry"]
@@ -68,6 +69,8 @@ def _deploy_promoted(work: Work, gate: dict[str, Any]) -> "Outcome":
     put_into_service(registry, version, gate["replaced"])
     try:
         return _deploy(work)
+    except (LostLeaseError, UnderWayError):
+        raise  # another attempt rolls out, and sees to the registry
     except (Exception, KeyboardInterrupt) as error:
         if gate["replaced"] is None and gate["decision"]["incumbent"] == version:
             raise  # it was in service before, and still is

@@ -130,7 +130,7 @@ def test_all_that_costs_much_waits_for_enough_new_problems(recipe, mode):
 
 
 @dsl.component(base_image=f"example.com/z1@sha256:{64 * '0'}", install_kfp_package=False)
-def select(recipe: str, step: str, workspace: str, output: Output[Dataset]) -> None:
+def select(recipe: str, step: str, output: Output[Dataset], workspace: str = "") -> None:
     """Do nothing, in an image whose outputs may be taken from the cache; it is never run."""
 
 

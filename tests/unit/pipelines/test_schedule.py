@@ -43,7 +43,7 @@ def weekly(kfp_server, recipe):
 
 
 def test_a_schedule_is_one_enabled_recurring_run_at_a_time_without_catch_up(kfp_server, recipe):
-    options = ["--set", "workspace=/work", "--pipeline-root", "s3://b/f"]
+    options = ["--set", "sampling_cpu=4", "--pipeline-root", "s3://b/f"]
     done = schedule(kfp_server, recipe, "--cron", "0 3 * * 1", *options)
     assert done.exit_code == 0, done.output
     (recurring,) = kfp_server.recurring
@@ -53,7 +53,7 @@ def test_a_schedule_is_one_enabled_recurring_run_at_a_time_without_catch_up(kfp_
     assert recurring["no_catchup"] is True
     assert recurring["display_name"] == "mine"
     assert recurring["runtime_config"] == {
-        "parameters": {"recipe": recipe.read_text(), "workspace": "/work"},
+        "parameters": {"recipe": recipe.read_text(), "sampling_cpu": "4"},
         "pipeline_root": "s3://b/f",
     }
     version = kfp_server.versions[0]["pipeline_version_id"]
@@ -79,7 +79,7 @@ def test_another_schedule_of_the_name_takes_the_place_of_the_first(weekly, recip
     options = ["--cron", "0 3 * * 2" if what == "cron" else "0 3 * * 1"]
     options += {
         "experiment": ["--experiment", "other"],
-        "setting": ["--set", "workspace=/w"],
+        "setting": ["--set", "sampling_cpu=2"],
         "root": ["--pipeline-root", "s3://b/f"],
     }.get(what, [])
     if what == "recipe":

@@ -32,7 +32,7 @@ KEY = {("secret", "z1-api-key"): {"OPENAI_API_KEY"}}
 # Of each component: image, pool, (processors, memory) on cpu, environment, and whether an output
 # may be taken from another run's cache.
 TABLE = {
-    "problems": ("z1-cpu", "cpu", ("1", "4Gi"), HUB, False),
+    "problems": ("z1-cpu", "cpu", ("1", "4Gi"), HUB, True),
     "incumbent": ("z1-cpu", "cpu", ("2", "4Gi"), S3 | GIT, False),
     "added": ("z1-cpu", "cpu", ("1", "4Gi"), S3 | GIT, False),
     "generate": ("z1-vllm", "sampling", None, S3 | HUB, True),
@@ -42,7 +42,7 @@ TABLE = {
     "select": ("z1-cpu", "cpu", ("4", "16Gi"), {}, True),
     "sft": ("z1-train", "training", None, S3 | HUB, True),
     "dpo": ("z1-train", "training", None, S3 | HUB, True),
-    "evaluate": ("z1-vllm", "sampling", None, S3 | HUB, True),
+    "evaluate": ("z1-vllm", "sampling", None, S3 | HUB, False),
     "publish": ("z1-cpu", "cpu", ("4", "4Gi"), S3 | GIT, False),
     "gate": ("z1-cpu", "cpu", ("1", "4Gi"), GIT, False),
     "deploy": ("z1-cpu", "cpu", ("1", "4Gi"), S3 | GIT | KEY, False),
@@ -220,7 +220,7 @@ def make_pinned(name: str) -> Any:
     """Return a component of a name, in an image by digest."""
 
     def stand_in(
-        recipe: str, step: str, workspace: str, output: Output[Dataset], shard: str = ""
+        recipe: str, step: str, output: Output[Dataset], workspace: str = "", shard: str = ""
     ) -> None:
         """Do nothing; it is never run."""
 

@@ -126,10 +126,10 @@ def test_what_somebody_else_makes_meanwhile_is_used(kfp_server, recipe):
 
 
 def test_settings_become_parameters_of_the_pipelines_types(kfp_server, recipe):
-    options = ["--set", "workspace=/work", "--experiment", "trial", "--pipeline-root", "s3://b/f"]
+    options = ["--set", "sampling_cpu=4", "--experiment", "trial", "--pipeline-root", "s3://b/f"]
     assert submit(kfp_server, recipe, *options).exit_code == 0
     config = kfp_server.runs[0]["runtime_config"]
-    assert config["parameters"]["workspace"] == "/work"
+    assert config["parameters"]["sampling_cpu"] == "4"
     assert config["pipeline_root"] == "s3://b/f"
     assert kfp_server.experiments[0]["display_name"] == "trial"
 
@@ -444,7 +444,7 @@ def test_kfps_own_command_submits_the_compiled_pipeline_with_a_recipes_text(
     script = (
         f"{kfp} dsl compile --py {source} --output tops.yaml\n"
         f"{kfp} run submit -f tops.yaml -e trial"
-        f' workspace=/work recipe="$(cat {recipe})"'
+        f' sampling_cpu=4 recipe="$(cat {recipe})"'
     )
     environment = {**os.environ, "HOME": str(tmp_path), "KFP_ENDPOINT": kfp_server.url}
     done = subprocess.run(
@@ -453,5 +453,5 @@ def test_kfps_own_command_submits_the_compiled_pipeline_with_a_recipes_text(
     assert done.returncode == 0, done.stderr
     (run,) = kfp_server.runs
     parameters = run["runtime_config"]["parameters"]
-    assert parameters == {"workspace": "/work", "recipe": recipe.read_text().rstrip("\n")}
+    assert parameters == {"sampling_cpu": "4", "recipe": recipe.read_text().rstrip("\n")}
     assert kfp_server.experiments[0]["display_name"] == "trial"

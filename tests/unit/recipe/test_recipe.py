@@ -280,6 +280,13 @@ def test_what_cannot_be_published_is_refused(content, changes, reason):
         parse_recipe(content | changes, "my.yaml", Path())
 
 
+@pytest.mark.parametrize("model", ["tops-stop", "tops-tags"])
+def test_what_no_gate_can_judge_is_not_published(content, model):
+    content["publish"] = {"model": model, "registry": "models.git"}
+    with pytest.raises(InputError, match=rf"publish\.model: '{model}' is tested within budgets"):
+        parse_recipe(content, "my.yaml", Path())
+
+
 @pytest.mark.parametrize(
     "address", ["bucket/prefix", "s3://", "s3://Bucket/x", "s3://bucket//x", "gs://bucket/x", ""]
 )

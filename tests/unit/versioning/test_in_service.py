@@ -8,6 +8,7 @@ import pytest
 
 from z1.errors import InputError, RolloutError
 from z1.recipe import Deployment, Publish
+from z1.serving.lease import LostLeaseError, UnderWayError
 from z1.serving.rollout import Outcome
 from z1.stages import run_stage
 from z1.stages.incumbent import INCUMBENT
@@ -222,6 +223,17 @@ def test_a_deployment_that_fails_gives_the_place_back(recipe, models, tmp_path, 
         assert in_service(models) == "mine@v2"
 
 
+@pytest.mark.parametrize("meanwhile", [LostLeaseError("taken"), UnderWayError("under way")])
+def test_what_another_attempt_rolls_out_stays_in_service(
+    recipe, models, tmp_path, deploy, meanwhile
+):
+    put(models, "mine@v1")
+    pass_gate(recipe, tmp_path, models)
+    with pytest.raises(type(meanwhile)):
+        deploy(meanwhile)
+    assert in_service(models) == "mine@v2"
+
+
 def test_a_first_model_that_is_not_served_is_not_in_service(recipe, models, tmp_path, deploy):
     pass_gate(recipe, tmp_path, models, version="mine@v1", incumbent=None)
     with pytest.raises(RolloutError):
@@ -257,7 +269,7 @@ def test_a_closed_gate_deploys_nothing(recipe, models, tmp_path, deploy, capsys)
     put(models, "mine@v1")
     pass_gate(recipe, tmp_path, models, opens=False)
     assert deploy(RolloutError("not to be called"))["kept"] == 0
-    assert "the incumbent stays" in capsys.readouterr().out
+    assert "nothing is deployed: closed: mine@v2 is not put into service" in capsys.readouterr().out
     done = run_stage(
         "deploy", recipe, "deploy", {"published": tmp_path / "published"}, tmp_path / "without"
     )
