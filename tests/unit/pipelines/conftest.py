@@ -184,6 +184,8 @@ class FakeServer:
         if spec is None:
             version = body["pipeline_version_reference"]["pipeline_version_id"]
             spec = self.get(self.versions, "pipeline_version_id", version)["pipeline_spec"]
+        # kfp's client sends what only Kubernetes has, such as tolerations, beside the pipeline.
+        spec = spec.get("pipeline_spec", spec)
         declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
         given = body.get("runtime_config", {}).get("parameters", {})
         for name, parameter in declared.items():
