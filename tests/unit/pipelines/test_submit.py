@@ -444,7 +444,7 @@ def test_kfps_own_command_submits_the_compiled_pipeline_with_a_recipes_text(
     script = (
         f"{kfp} dsl compile --py {source} --output tops.yaml\n"
         f"{kfp} run submit -f tops.yaml -e trial"
-        f''' sampling_cpu='"4"' recipe="$(cat {recipe})"'
+        f' sampling_cpu=\'"4"\' recipe="$(cat {recipe})"'
     )
     environment = {**os.environ, "HOME": str(tmp_path), "KFP_ENDPOINT": kfp_server.url}
     done = subprocess.run(
