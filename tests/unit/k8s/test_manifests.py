@@ -248,7 +248,7 @@ def test_names_of_other_objects_are_right(render, path):
         for reference in values(found, "secretRef") + values(found, "secretKeyRef"):
             assert ("Secret", reference["name"]) in made
         for reference in values(found, "configMapRef"):
-            assert ("ConfigMap", reference["name"]) in made
+            assert reference.get("optional") or ("ConfigMap", reference["name"]) in made
         for name in values(found, "priorityClassName"):
             assert ("PriorityClass", name) in made
         for name in values(found, "serviceAccountName"):
