@@ -46,8 +46,8 @@ def add_iteration(steps: Steps, method: str) -> None:
         answers = {"replies": verdicts, "problems": news}
         if method == "sft":
             examples = do(select, "chosen", rule="shortest", **answers)
-            section = "train.iter_sft"
-            trained = do(sft, "iter-sft", section=section, examples=examples, model=model)
+            from_chosen = {"examples": examples, "problems": news, "model": model}
+            trained = do(sft, "iter-sft", section="train.iter_sft", **from_chosen)
         else:
             pairs = do(select, "pairs", rule="pairs", **answers)
             trained = do(dpo, "iter-dpo", section="train.iter_dpo", pairs=pairs, model=model)

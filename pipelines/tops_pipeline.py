@@ -47,21 +47,23 @@ def add_steps(steps: Steps, budgets: bool = False) -> None:
 
     seed_verdicts = answer("seed-", section="teacher", split="seed", efforts="all")
     seed = do(select, "seed", rule="seed", replies=seed_verdicts, problems=given)
-    tag = do(sft, "tag", section="train.tag", examples=seed)
+    tag = do(sft, "tag", section="train.tag", examples=seed, problems=given)
 
     verdicts = answer("", section="generate", split="train", efforts="all", model=tag)
     from_tag = {"replies": verdicts, "problems": given, "seed": seed}
     shortest = do(select, "shortest", rule="shortest", **from_tag)
-    tops = do(sft, "tops", section="train.tops", examples=shortest)
+    how = {"section": "train.tops", "problems": given}
+    tops = do(sft, "tops", examples=shortest, **how)
     random_right = do(select, "random-right", rule="random", **from_tag)
-    random = do(sft, "random", section="train.tops", examples=random_right)
+    random = do(sft, "random", examples=random_right, **how)
 
     iter_verdicts = answer(
         "iter-", section="iterate", split="iteration", efforts="none", model=tops
     )
     from_tops = {"replies": iter_verdicts, "problems": given}
     chosen = do(select, "chosen", rule="shortest", **from_tops)
-    iter_sft = do(sft, "iter-sft", section="train.iter_sft", examples=chosen, model=tops)
+    from_chosen = {"examples": chosen, "problems": given, "model": tops}
+    iter_sft = do(sft, "iter-sft", section="train.iter_sft", **from_chosen)
     pairs = do(select, "pairs", rule="pairs", **from_tops)
     iter_dpo = do(dpo, "iter-dpo", section="train.iter_dpo", pairs=pairs, model=tops)
 

@@ -28,7 +28,8 @@ def sft(
         step: Name of the output folder.
         examples: Output of the select component.
         model: The model to start from; the recipe's base model if there is none.
-        problems: Output of the problems component; needed where the section has stop or tags.
+        problems: Output of the problems component; what stop, tags and
+            mask_wrong_rounds go by.
         workspace: The run's folder on this machine; empty on a cluster.
         output: A Hugging Face model folder.
         metrics: Examples trained on and dropped, and the seconds it took.

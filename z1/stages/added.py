@@ -18,6 +18,7 @@ from z1.errors import InputError
 from z1.recipe import Retrain
 from z1.records import PROBLEM, SPLITS, normalise_prompt, scan, write_bytes, write_part
 from z1.stages import Metrics, Work
+from z1.stages.incumbent import INCUMBENT
 from z1.stages.publish import artifact_name
 
 USES = ("name", "publish")
@@ -68,7 +69,7 @@ def is_enough(folder: Path) -> bool:
 def _read_incumbent(work: Work) -> str:
     """Return the version in service. Raises InputError if there is none."""
     name = artifact_name(work.recipe.name)
-    path = work.inputs["incumbent"] / "incumbent.json"
+    path = work.inputs["incumbent"] / INCUMBENT
     try:
         version = json.loads(path.read_bytes())["version"]
     except (OSError, ValueError, KeyError) as error:

@@ -76,7 +76,7 @@ def test_an_iteration_goes_on_from_the_incumbent_with_what_was_added(recipe, met
     trained = f"iter-{method}"
     selected = {"sft": "chosen", "dpo": "pairs"}[method]
     answers = {"replies": "iter-verdicts", "problems": "added"}
-    examples = {"sft": "examples", "dpo": "pairs"}[method]
+    rows = {"sft": {"examples": "chosen", "problems": "added"}, "dpo": {"pairs": "pairs"}}[method]
     assert graph.inputs == {
         "problems": {},
         "incumbent": {},
@@ -84,7 +84,7 @@ def test_an_iteration_goes_on_from_the_incumbent_with_what_was_added(recipe, met
         "iter-replies": {"problems": "added", "model": "incumbent"},
         "iter-verdicts": {"replies": "iter-replies", "problems": "added"},
         selected: answers,
-        trained: {examples: selected, "model": "incumbent"},
+        trained: {**rows, "model": "incumbent"},
         "evaluate": {
             "problems": "problems",
             "incumbent": "incumbent",

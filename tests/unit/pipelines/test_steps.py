@@ -316,6 +316,16 @@ def test_replies_are_sampled_in_as_many_shards_as_the_run_is_given():
         assert part["inputs"]["parameters"]["shard"] == {"componentInputParameter": item}
 
 
+@pytest.mark.parametrize("pipeline", STEPS)
+def test_whatever_a_training_has_to_know_of_the_reference_answers_is_at_hand(pipeline):
+    """The recipe may name stop, tags or mask_wrong_rounds under any of them."""
+    _, tasks = read_compiled(pipeline)
+    trainings = [name for name, component in STEPS[pipeline].items() if component == "sft"]
+    for name in trainings:
+        given = tasks[name].parts["inputs"]["artifacts"]["problems"]["taskOutputArtifact"]
+        assert given["producerTask"] == "problems"
+
+
 def test_numbers_that_go_into_pods_are_text():
     """KFP fills in nothing from parameters of other types, and says nothing of it."""
     spec, _ = read_compiled("tops")

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def server(_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]
         _server.start()
 
 
+@pytest.fixture(scope="module")
+def environment(_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The server's environment, and nobody's settings, for what a module's tests share."""
+    with _environment_of(_server, tmp_path_factory.mktemp("home")):
+        yield
+
+
 @pytest.fixture(scope="session")
 def two_versions(_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a registry, ``models.git``, and its two versions of ``mine``, ``v1``, ``v2``.
@@ -84,9 +92,7 @@ def two_versions(_server: Server, tmp_path_factory: pytest.TempPathFactory) -> P
         "[core]\n    remote = storage\n"
         f"['remote \"storage\"']\n    url = s3://{local.BUCKET}/models\n"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (_nobodys(folder) | local.make_environment(_server.port)).items():
-            patch.setenv(name, value)
+    with _environment_of(_server, folder):
         for place, *command in (
             (folder, "init", "--quiet", "--bare", str(url)),
             (clone, "init", "--quiet"),
@@ -103,6 +109,14 @@ def two_versions(_server: Server, tmp_path_factory: pytest.TempPathFactory) -> P
             artifact = Artifact("mine", "model", "tops", number * 32, model, (), {}, {})
             publish(str(url), [artifact], "mine", "")
     return folder
+
+
+@contextmanager
+def _environment_of(server: Server, home: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (_nobodys(home) | local.make_environment(server.port)).items():
+            patch.setenv(name, value)
+        yield
 
 
 def _nobodys(home: Path) -> dict[str, str]:

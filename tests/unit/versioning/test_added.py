@@ -1,9 +1,7 @@
 """Which problems were added since the model in service was made, by a real registry."""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ from z1.recipe import Publish, Recipe, Retrain
 from z1.records import PROBLEM, SPLITS, scan, write_part
 from z1.stages import run_stage
 from z1.stages.added import is_enough
-from z1.versioning import local
 from z1.versioning.publishing import Artifact, publish
 from z1.versioning.versions import Ancestor
 
@@ -34,18 +31,6 @@ def write_problems(folder: Path, **prompts: list[str]) -> Path:
 def artifact(name: str, folder: Path, *parents: str, **more: Any) -> Artifact:
     kind: Any = "dataset" if "/" in name else "model"
     return Artifact(name, kind, name, str(folder), folder, parents, {}, {}, **more)
-
-
-@pytest.fixture(scope="module")
-def environment(_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The server's environment, and nobody's settings."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in local.make_environment(_server.port).items():
-            patch.setenv(name, value)
-        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-        patch.setenv("DVC_NO_ANALYTICS", "1")
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 import filecmp
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +47,7 @@ def dvc(folder: Path, *arguments: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _alone(server, _environment, monkeypatch):
+def _alone(server, environment, monkeypatch):
     """Nobody's settings, and parts as large as those of other processes."""
     monkeypatch.delenv("AWS_CONFIG_FILE")  # a device is no such file to DVC
     monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
@@ -102,19 +100,7 @@ def run(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def _environment(_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The server's environment, and nobody's settings."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in local.make_environment(_server.port).items():
-            patch.setenv(name, value)
-        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-        patch.setenv("DVC_NO_ANALYTICS", "1")
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def template(_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(environment: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bare repository, set up as the README says."""
     folder = tmp_path_factory.mktemp("registry")
     git(folder, "init", "--quiet", "--bare", "registry.git")

@@ -82,7 +82,8 @@ def test_enough_new_problems_train_the_model_in_service_further_and_too_few_do_n
         versions = list_versions(registry)
     new = find_version(versions, "mine@v4")
     assert new.published.step == "iter-sft"
-    assert {each.version for each in parents_of(new)} == {"mine/chosen@v1", "mine@v3"}
+    parents = {"mine/added@v1", "mine/chosen@v1", "mine@v3"}
+    assert {each.version for each in parents_of(new)} == parents
     added = find_version(versions, "mine/added@v1")
     assert {each.version for each in parents_of(added)} == {"mine/problems@v2", "mine@v3"}
     made = {str(version) for version in list_ancestors(versions, new)}
