@@ -30,13 +30,13 @@ from typing import Any
 
 import polars as pl
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from z1.records import EFFORTS, PROBLEM, VERIFIED, write_part
 
+ROOT = Path(__file__).parent.parent
 SAMPLES = 4
-PART = 10_200  # rows, a multiple of a problem's
+PART = 1020  # rows, about what generate and verify write by default; all of each problem's
 MEAN_TOKENS = {"low": 60, "medium": 120, "high": 240}
 MIN_GAP = 20
 BUDGET = 14  # tokens a row, a tenth of all
@@ -80,43 +80,41 @@ def generate(folder: Path, rows: int, length: int) -> None:
             pl.lit(value).alias(name) for name, value in rest.items()
         )
         write_part(frame, folder / "replies" / f"part-{start // PART:05d}.parquet", VERIFIED)
-    for name in ("problems", "replies"):  # as a stage before this one would leave them
-        record = {"key": f"{name} {rows} {length}", "step": name, "parents": [], "files": {}}
-        (folder / name / "stage.json").write_text(json.dumps(record))
 
 
-def measure(way: str, rule: str, rows: int, folder: Path) -> tuple[float, float, int]:
-    """Return the seconds a rule takes, the process's peak in MiB, and the rows chosen."""
+def measure(way: str, rule: str, rows: int, folder: Path) -> dict[str, float]:
+    """Return the seconds a rule takes, of the clock and of processors, the process's peak in MiB,
+    and the rows chosen."""
     output = folder / "chosen"
     shutil.rmtree(output, ignore_errors=True)
     act = {"stage": run_stage, "query": run_query}[way](rule, rows, folder, output)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     act()
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     written = pl.scan_parquet(output / "*.parquet").select(pl.len()).collect().item()
     shutil.rmtree(output)
-    return seconds, peak, written
+    return {"seconds": seconds, "cpu": cpu, "peak": peak, "rows": written}
 
 
 def run_stage(rule: str, rows: int, folder: Path, output: Path) -> Callable[[], object]:
-    """Return the stage, ready to run."""
+    """Return the stage, ready to run, without what the runner does around every stage."""
     from z1.recipe import Selection, load_recipe
-    from z1.stages import run_stage
+    from z1.stages import Work, select
 
     section = Selection(min_gap=MIN_GAP, tokens=BUDGET * rows if rule == "tokens" else None)
-    recipe = load_recipe(ROOT / "recipes" / "demo.yaml").model_copy(update={"select": section})
+    recipe = load_recipe(ROOT / "recipes" / "demo.yaml")
     inputs = {name: folder / name for name in ("replies", "problems")}
-    return lambda: run_stage("select", recipe, "select", inputs, output, {"rule": rule})
+    output.mkdir()
+    work = Work(recipe, section, inputs, {"rule": rule}, output, "select")
+    return lambda: select.run(work)
 
 
 def run_query(rule: str, rows: int, folder: Path, output: Path) -> Callable[[], object]:
     """Return the same rule as one query, ready to run."""
     output.mkdir()
     replies = pl.scan_parquet(folder / "replies" / "*.parquet")
-    problems = pl.scan_parquet(folder / "problems" / "*.parquet").select(
-        "prompt", problem_id="id"
-    )
+    problems = pl.scan_parquet(folder / "problems" / "*.parquet").select("prompt", problem_id="id")
     query = QUERIES[rule](replies, rows).join(problems, on="problem_id", how="left")
     return lambda: query.sink_parquet(output / "part.parquet")
 
@@ -186,7 +184,9 @@ def _pairs(replies: pl.LazyFrame, _: int) -> pl.LazyFrame:
     differ = pl.struct("effort_short", "sample_short") != pl.struct(
         effort_short="effort_long", sample_short="sample_long"
     )
-    shorter = flat.filter(pl.col("thinking_tokens_short") < pl.col("thinking_tokens_chosen"), differ)
+    shorter = flat.filter(
+        pl.col("thinking_tokens_short") < pl.col("thinking_tokens_chosen"), differ
+    )
     both = pl.concat([pairs("long", flat), pairs("short", shorter)])
     for side in ("chosen", "rejected"):
         texts = replies.select(
@@ -207,6 +207,12 @@ def _tokens(replies: pl.LazyFrame, rows: int) -> pl.LazyFrame:
     return replies.select(*KEY, "text").join(chosen, on=KEY)
 
 
+Round = dict[str, dict[str, float]]
+"""What was measured of the ``stage`` and of the ``query``."""
+HEAD = (
+    "| rule | rows | chosen | stage s | query s | ratio | spread | of CPU | stage MiB | query MiB |"
+)
+LONGER = 8
 QUERIES: dict[str, Callable[[pl.LazyFrame, int], pl.LazyFrame]] = {
     "seed": _seed,
     "shortest": _shortest,
@@ -222,6 +228,44 @@ def alone(act: Callable[..., Any], *given: Any) -> Any:
         return process.submit(act, *given).result()
 
 
+def measure_rounds(rule: str, rows: int, folder: Path, rounds: int) -> list[Round]:
+    """Measure both ways in turn, each in a process of its own."""
+    taken = []
+    for number in range(rounds):
+        order = ["stage", "query"] if number % 2 else ["query", "stage"]
+        both = {way: alone(measure, way, rule, rows, folder) for way in order}
+        assert rule in DRAWN or both["stage"]["rows"] == both["query"]["rows"], (rule, both)
+        taken.append(both)
+    return taken
+
+
+def show(rule: str, rows: int, length: int, rounds: list[Round]) -> dict[str, float]:
+    """Print a line of the table, and return its figures."""
+
+    def median(way: str, what: str) -> float:
+        return statistics.median(each[way][what] for each in rounds)
+
+    def over(what: str) -> list[float]:
+        return [each["stage"][what] / each["query"][what] for each in rounds]
+
+    here = {
+        "seconds": median("stage", "seconds"),
+        "ratio": statistics.median(over("seconds")),
+        "cpu ratio": statistics.median(over("cpu")),
+        "peak": median("stage", "peak"),
+        "query peak": median("query", "peak"),
+    }
+    label = f"{rows:,}" + (f", {length} times as long" if length > 1 else "")
+    print(
+        f"| {rule} | {label} | {median('stage', 'rows'):,.0f} | {here['seconds']:.2f} | "
+        f"{median('query', 'seconds'):.2f} | {here['ratio']:.2f} | "
+        f"{min(over('seconds')):.2f}-{max(over('seconds')):.2f} | {here['cpu ratio']:.2f} | "
+        f"{here['peak']:.0f} | {here['query peak']:.0f} |",
+        flush=True,
+    )
+    return here
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
@@ -233,49 +277,29 @@ def main() -> None:
     args = parser.parse_args()
     sizes = sorted({*args.rows, *([10**7] if args.full else [])})
     ratios: dict[str, float] = {}
-    taken: dict[str, dict[int, tuple[float, float]]] = {rule: {} for rule in args.rules}
-    print(f"polars {pl.__version__}; seconds and peak MiB, the stage's and the query's\n")
-    print("| rule | rows | chosen | stage | query | ratio | spread | stage MiB | query MiB |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
-    for rows, length in [*((rows, 1) for rows in sizes), (sizes[0], 8)]:
+    found: dict[tuple[str, int, int], dict[str, float]] = {}
+    print(f"polars {pl.__version__}\n\n{HEAD}\n|---{'|--:' * 9}|")
+    for rows, length in [*((rows, 1) for rows in sizes), (sizes[0], LONGER)]:
         with tempfile.TemporaryDirectory(dir=args.folder) as name:
-            folder = Path(name)
-            alone(generate, folder, rows, length)
+            alone(generate, Path(name), rows, length)
             for rule in args.rules:
-                rounds = []
-                for number in range(args.rounds):
-                    order = ["stage", "query"] if number % 2 else ["query", "stage"]
-                    found = {way: alone(measure, way, rule, rows, folder) for way in order}
-                    rounds.append(found)
-                    assert rule in DRAWN or found["stage"][2] == found["query"][2], found
-                each = [found["stage"][0] / found["query"][0] for found in rounds]
-                seconds, peaks = (
-                    {way: statistics.median(found[way][at] for found in rounds) for way in order}
-                    for at in (0, 1)
-                )
-                label = f"{rows:,}" + (f", {length} times as long" if length > 1 else "")
-                print(
-                    f"| {rule} | {label} | {rounds[0]['stage'][2]:,} | {seconds['stage']:.2f} | "
-                    f"{seconds['query']:.2f} | {statistics.median(each):.2f} | "
-                    f"{min(each):.2f}-{max(each):.2f} | "
-                    f"{peaks['stage']:.0f} | {peaks['query']:.0f} |",
-                    flush=True,
-                )
-                if length > 1:
-                    ratios[f"{rule}-peak-at-{length}-times-the-length"] = (
-                        peaks["stage"] / taken[rule][rows][1]
-                    )
-                else:
-                    taken[rule][rows] = seconds["stage"], peaks["stage"]
-                    ratios[f"{rule}-{rows}-seconds"] = statistics.median(each)
-                    ratios[f"{rule}-{rows}-peak"] = peaks["stage"] / peaks["query"]
+                rounds = measure_rounds(rule, rows, Path(name), args.rounds)
+                found[rule, rows, length] = show(rule, rows, length, rounds)
+    for (rule, rows, length), here in found.items():
+        if length > 1:
+            growth = here["peak"] / found[rule, rows, 1]["peak"]
+            ratios[f"{rule}-peak-at-{length}-times-the-length"] = growth
+        else:
+            ratios[f"{rule}-{rows}-seconds"] = here["ratio"]
+            ratios[f"{rule}-{rows}-cpu"] = here["cpu ratio"]
+            ratios[f"{rule}-{rows}-peak"] = here["peak"] / here["query peak"]
     for rule in args.rules if len(sizes) > 1 else []:
         least, most = sizes[-2:]
-        growth = taken[rule][most][0] / taken[rule][least][0]
+        growth = found[rule, most, 1]["seconds"] / found[rule, least, 1]["seconds"]
         ratios[f"{rule}-slope"] = math.log(growth) / math.log(most / least)
     print()
     for name, ratio in ratios.items():
-        if not name.endswith("-seconds"):
+        if not name.endswith(("-seconds", "-cpu")):
             print(f"{name}: {ratio:.2f}")
     if args.json:
         args.json.write_text(json.dumps({"ratios": ratios}, indent=1) + "\n")

@@ -5,7 +5,7 @@ equally much text; the texts are read part by part and sorted out by bucket on d
 bucket is put together alone. So it does not matter in what order replies are stored.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,8 @@ import polars as pl
 BUCKET_TOKENS = 2**25
 """About 130 MB of text."""
 SPILL_BYTES = 2**27
+TOGETHER_BYTES = 2**22
+"""Of compressed parts that are read at once; a larger one is read alone."""
 _TOKENS_OF_A_ROW = 200  # what a row costs beside its reply: prompt, id
 
 
@@ -24,29 +26,41 @@ def bucket(tokens: pl.Expr) -> pl.Expr:
 def sort_out(parts: Iterable[Path], column: str, wanted: pl.DataFrame, folder: Path) -> None:
     """Copy the wanted texts of a column to files in ``folder``, by bucket.
 
-    ``wanted`` has ``row``, counted through all parts from 0, and ``bucket``. Memory holds one part
-    and at most ``SPILL_BYTES`` of texts.
+    ``wanted`` has ``row``, counted through all parts from 0, and ``bucket``. Memory holds one part,
+    or a few small ones, and at most ``SPILL_BYTES`` of texts.
     """
     wanted = wanted.unique().sort("row")
     held: list[pl.DataFrame] = []
     start = size = spills = 0
-    for part in parts:
-        height = pl.scan_parquet(part).select(pl.len()).collect().item()
-        first, end = (
-            wanted["row"].search_sorted(bound, side="left") for bound in (start, start + height)
-        )
+    for together in _group(parts):
+        # Replies and examples have other columns beside this one.
+        frame = pl.scan_parquet(together, extra_columns="ignore").select(column)
+        texts = frame.collect().to_series()
+        bounds = pl.Series([start, start + len(texts)], dtype=wanted["row"].dtype)
+        first, end = wanted["row"].search_sorted(bounds, side="left")
+        start += len(texts)
         if first < end:
             here = wanted[first:end]
-            texts = pl.read_parquet(part, columns=[column]).to_series()
             # Added to nothing, since a gathered series keeps all texts of the part in memory.
-            texts = texts.gather(here["row"] - start) + ""
+            texts = texts.gather(here["row"] - bounds[0]) + ""
             held.append(here.with_columns(texts.alias(column)))
             size += int(held[-1].estimated_size())
             if size > SPILL_BYTES:
                 _spill(held, folder, spills)
                 held, size, spills = [], 0, spills + 1
-        start += height
     _spill(held, folder, spills)
+
+
+def _group(parts: Iterable[Path]) -> Iterator[list[Path]]:
+    """Put small parts together, each of which would take longer to open than to read."""
+    group: list[Path] = []
+    for part in parts:
+        if group and sum(each.stat().st_size for each in [*group, part]) > TOGETHER_BYTES:
+            yield group
+            group = []
+        group.append(part)
+    if group:
+        yield group
 
 
 def _spill(held: list[pl.DataFrame], folder: Path, number: int) -> None:

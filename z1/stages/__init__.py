@@ -329,6 +329,7 @@ def code_digest(module: str, without: Collection[str] = ()) -> str:
 
 def _closure(module: str) -> set[Path]:
     found: set[Path] = set()
+    seen: set[str] = set()  # a room is walked once, not for each import from it
     waiting = _files(module)
     while waiting:
         path = waiting.pop()
@@ -345,9 +346,17 @@ def _closure(module: str) -> set[Path]:
             else:
                 continue
             for name in names:
-                if name.startswith("z1."):
-                    waiting |= _files(name)
+                where = _where(name)
+                if name.startswith("z1.") and where not in seen:
+                    seen.add(where)
+                    waiting |= _files(where)
     return found
+
+
+def _where(module: str) -> str:
+    """Return the part of a module's name that says in which files it is, as ``_files`` finds."""
+    parts = module.split(".")
+    return ".".join(parts[: 3 if parts[1:2] == ["stages"] else 2])
 
 
 def _files(module: str) -> set[Path]:

@@ -15,6 +15,7 @@ from z1.selection import texts
     wanted=st.lists(st.tuples(st.integers(0, 23), st.integers(0, 23)), min_size=1, max_size=20),
     bucket_tokens=st.sampled_from([1, 500, 10**9]),
     spill=st.sampled_from([0, 40, 10**9]),
+    together=st.sampled_from([0, 1500, 10**9]),  # a part here has some 800 bytes
 )
 def test_each_row_gets_its_texts(
     tmp_path_factory: pytest.TempPathFactory,
@@ -22,11 +23,13 @@ def test_each_row_gets_its_texts(
     wanted: list[tuple[int, int]],
     bucket_tokens: int,
     spill: int,
+    together: int,
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("texts")
     parts, start = [], 0
     for number, height in enumerate([*cuts, 24]):
-        words = pl.DataFrame({"text": [f"reply {start + i} ü" for i in range(height)]})
+        replies = [f"reply {start + i} ü" for i in range(height)]
+        words = pl.DataFrame({"text": replies}, schema={"text": pl.String})
         words.write_parquet(folder / f"{number}.parquet")
         parts.append(folder / f"{number}.parquet")
         start += height
@@ -35,6 +38,7 @@ def test_each_row_gets_its_texts(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "BUCKET_TOKENS", bucket_tokens)
         patch.setattr(texts, "SPILL_BYTES", spill)
+        patch.setattr(texts, "TOGETHER_BYTES", together)
         rows = rows.with_columns(bucket=texts.bucket(pl.col("tokens")))
         for name in "ab":
             needed = rows.select("bucket", row=name)
