@@ -2,15 +2,20 @@ import random
 
 import pytest
 import torch
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
 
 from z1.efforts import expects_effort
 from z1.models import load_model, load_tokenizer
 from z1.recipe import BaseModelSection, Lora
 from z1.tiny.sums import solve
+from z1.training import trainers
+from z1.training.order import SortedBatches, row_length
 from z1.training.rows import IGNORED, dpo_rows, sft_rows
 from z1.training.trainers import CHECKPOINTS, save_model, train_dpo, train_sft
 
 TINY = BaseModelSection(path="tiny")
+EACH_STEP = {"logging_steps": 1, "num_train_epochs": 1, "packing": False}
 
 
 class KilledError(Exception):
@@ -95,6 +100,43 @@ def test_less_padding_changes_nothing_that_is_learned(tokenizer, rows, training,
     )
     assert padded["loss"] == pytest.approx(sorted_["loss"], abs=1e-4)
     for one, other in zip(padded["model"].parameters(), sorted_["model"].parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def test_sorted_batches_have_the_losses_of_trls_own_trainer_on_the_same_batches(
+    tokenizer, training, tmp_path, monkeypatch
+):
+    rng = random.Random(1)
+    examples = [
+        {"prompt": " + ".join(map(str, terms)), "text": solve(terms, "high", rng), "effort": None}
+        for terms in ([rng.randrange(10, 99) for _ in range(2 + n % 5)] for n in range(12))
+    ]
+    uneven = sft_rows(tokenizer, examples, 400)[0]
+    assert max(map(row_length, uneven)) > 3 * min(map(row_length, uneven))
+    found = {}
+    for trainer, order in ((trainers._SFTTrainer, "sorted"), (SFTTrainer, "by chance")):
+        seen = []
+
+        def log(self, logs, *_, **__):
+            seen.append(logs.get("loss"))  # noqa: B023
+
+        made = trainer(
+            model=load_model(TINY, "float32"),
+            args=SFTConfig(**{**trainers._arguments(training, tmp_path / order, 0), **EACH_STEP}),
+            train_dataset=Dataset.from_list(uneven),
+            processing_class=tokenizer,
+        )
+        if order == "by chance":
+            drawn = list(SortedBatches([1] * len(uneven), training.batch_size, 0))
+            assert drawn != list(trainers._sort(made.train_dataset, made.args))
+            made._get_train_sampler = lambda *_: drawn  # noqa: B023
+        monkeypatch.setattr(made, "log", log.__get__(made))
+        made.train()
+        found[order] = seen[:-1], made.model
+    assert len(found["sorted"][0]) == 3
+    assert found["sorted"][0] == pytest.approx(found["by chance"][0], rel=1e-4)
+    pairs = zip(*(model.parameters() for _, model in found.values()), strict=True)
+    for one, other in pairs:
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
