@@ -35,7 +35,8 @@ def sort_out(parts: Iterable[Path], column: str, wanted: pl.DataFrame, folder: P
     for together in _group(parts):
         # Replies and examples have other columns beside this one.
         frame = pl.scan_parquet(together, extra_columns="ignore").select(column)
-        texts = frame.collect().to_series()
+        # The streaming engine uses all cores, even for one column.
+        texts = frame.collect(engine="streaming").to_series()
         bounds = pl.Series([start, start + len(texts)], dtype=wanted["row"].dtype)
         first, end = wanted["row"].search_sorted(bounds, side="left")
         start += len(texts)

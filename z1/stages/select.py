@@ -79,7 +79,7 @@ def _read(replies: Path, problems: Path, seed_set: Path | None) -> _Table:
         .with_row_index("problem")
     )
     narrow = ["problem_id", "effort", "sample", "thinking_tokens", "verdict"]
-    pool = scan(replies, VERIFIED).select(narrow).collect()
+    pool = scan(replies, VERIFIED).select(narrow).collect(engine="streaming")
     own = pool.height
     parts = _parts(replies)
     if seed_set is not None:
