@@ -114,7 +114,7 @@ def main() -> None:
                 for direction in ("upload", "download"):
                     ours, theirs = speeds[f"{direction} z1"], speeds[f"{direction} boto3"]
                     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-                    ratios[f"{kind} {direction}"] = ratio
+                    ratios[f"{kind}-{direction}"] = ratio
                     print(
                         f"{kind:5} {direction:8}  z1 {statistics.median(ours):7.1f} MB/s   "
                         f"boto3 {statistics.median(theirs):7.1f} MB/s   ratio {ratio:.2f}",

