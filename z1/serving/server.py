@@ -50,6 +50,9 @@ def serve(
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", _pick_cores())
         arguments += ["--dtype", "float32", "--enforce-eager"]
         arguments += ["--kv-cache-memory-bytes", str(_pick_cache())]
+        # A seeded request whose prompt is read in two steps would end vLLM on a CPU: it winds the
+        # request's generator back, which a CPU's cannot do.
+        arguments.append("--no-enable-chunked-prefill")
     parsed = _parse([*arguments, *extra])
     parsed.z1 = settings
     uvloop.run(run_server(parsed))
