@@ -229,14 +229,6 @@ def test_requests_were_preempted_meanwhile(crowd, served):
     assert float(closed[1]) >= 100
 
 
-def test_more_seeded_prompts_than_one_step_reads_do_not_end_the_server(served):
-    """Whose generators vLLM winds back if it reads a prompt in two steps, as no CPU can."""
-    prompts = [" + ".join(str(10 + (7 * i + k) % 89) for k in range(90)) for i in range(40)]
-    asks = [Ask(prompt, 4, temperature=1.0, seed=i) for i, prompt in enumerate(prompts)]
-    replies = send_all(served, asks, [False] * len(asks), at_once=len(asks))
-    assert sum(reply.usage["prompt_tokens"] for reply in replies) > 8192
-
-
 def test_each_of_several_choices_has_its_own_window(client, tokenizer):
     ask = Ask("12 + 34 + 56 + 78 + 90 + 11", 20, 2.0, 1)
     completion = client.chat.completions.create(**fields(ask), n=8)
