@@ -6,7 +6,7 @@ Repeated prompts and contaminated problems are not known; they count as if they 
 from pathlib import Path
 
 from z1.errors import InputError
-from z1.planning.figures import DEFAULT, Figures
+from z1.planning.figures import Figures
 from z1.recipe import AnySource, Recipe
 from z1.records import SPLITS
 
@@ -34,17 +34,19 @@ def count_problems(recipe: Recipe, figures: Figures) -> Counts:
 
 
 def name_source(source: AnySource) -> str:
-    """Return the path, data set or benchmark by which figures know a source."""
+    """Return the file's name, data set or benchmark by which figures know a source."""
     if source.kind == "procedural":
         return source.dataset
-    return source.name if source.kind == "benchmark" else str(source.path)
+    if source.kind == "benchmark":
+        return source.name
+    return source.path.name if source.kind == "file" else source.path
 
 
 def _count(source: AnySource, figures: Figures, key: str) -> int:
     name = name_source(source)
     known = figures.problems.get(name)
-    if known is None and source.kind != "procedural":
-        known = _count_rows(Path(str(source.path)))
+    if known is None and source.kind != "procedural" and source.path:
+        known = _count_rows(Path(source.path))
     if known is None and source.count is None:
         raise InputError(
             f"{key}: how many problems {name} holds is not known before it is read; give the "
@@ -63,8 +65,3 @@ def _count_rows(path: Path) -> int | None:
     import polars as pl
 
     return int(pl.scan_parquet(path).select(pl.len()).collect().item())
-
-
-def say_kind(kind: Kind) -> str:
-    """Return a kind as people name it."""
-    return next(filter(None, kind), DEFAULT)

@@ -90,7 +90,9 @@ class _Plan:
         count, tokens = given.problems * kept.share, given.tokens * kept.length
         if step.options.get("rule") == "tokens" and self.recipe.select.tokens:
             count = min(count, self.recipe.select.tokens / max(tokens, 1))
-        self.rows[step.name] = given._replace(count=count, tokens=tokens)
+        # What is filtered out is out; a selection's share is of all problems that were answered.
+        problems = count if step.stage == "filter" else given.problems
+        self.rows[step.name] = given._replace(count=count, tokens=tokens, problems=problems)
         return Load(given.count, what=f"{count:,.0f} kept")
 
     def train(self, step: Step, section: SftTraining | DpoTraining) -> Load:
@@ -99,7 +101,8 @@ class _Plan:
         prompts = given.prompt * (2 if step.stage == "dpo" else 1)
         tokens = sequences * (given.tokens + prompts)
         rate = find_rate(self.figures.training, self._size())
-        hours = tokens / rate / 3600 * (REFERENCE if step.stage == "dpo" else 1)
+        more = REFERENCE if step.stage == "dpo" else 1
+        hours = (tokens / rate * more + self.figures.start) / 3600
         noun = "pairs" if step.stage == "dpo" else "examples"
         what = f"{given.count:,.0f} {noun} x {section.epochs:g} epochs"
         return Load(sequences, tokens, hours, hours * self.figures.price, what)
@@ -156,14 +159,17 @@ class _Plan:
     def _within(self, kinds: Mapping[Kind, float], budget: int, scale: float) -> float:
         """Return the tokens of one reply to each problem within a thinking budget.
 
-        Lengths are taken to be spread exponentially around their mean, of which so much is left;
-        an answer after the hint has on average half of what is reserved for it.
+        Lengths are taken to be spread around their mean as the sum of two exponential parts, of
+        which the Z1 paper's averages within budgets are near; an answer after the hint has on
+        average half of what is reserved for it.
         """
         total = 0.0
         for kind, n in kinds.items():
             mean = max(scale * look_up(self.figures.tokens, *kind), 1.0)
-            cut = math.exp(-budget / mean)
-            total += n * (mean * (1 - cut) + cut * self.recipe.window.reserve / 2)
+            left = math.exp(-2 * budget / mean)
+            closed = left * (1 + 2 * budget / mean)
+            thinking = mean * (1 - left) - budget * left
+            total += n * (thinking + closed * self.recipe.window.reserve / 2)
         return total
 
     def _sampled(
@@ -176,8 +182,8 @@ class _Plan:
     ) -> Load:
         if sampling and sampling.engine == "endpoint":
             return Load(requests, tokens, 0, tokens / 1e6 * self.figures.price_per_million, what)
-        size = self._size() if names == (self.recipe.model.path,) else find_size(self.figures, *names)
-        hours = tokens / find_rate(self.figures.sampling, size) / 3600
+        size = find_size(self.figures, *names)
+        hours = (tokens / find_rate(self.figures.sampling, size) + self.figures.start) / 3600
         return Load(requests, tokens, hours, hours * self.figures.price, what)
 
     def _size(self) -> float:

@@ -36,32 +36,38 @@ class Figures(Section):
 
     about: str
     """Where the figures come from."""
+    engine: str | None = None
+    """What sampled at these rates, so that a plan for another engine can say so."""
     device: str = "GPU"
     """What an hour is an hour of."""
     price: float = Field(0, ge=0)
     """Dollars an hour of one of them."""
     price_per_million: float = Field(0, ge=0)
     """Dollars a million tokens of a server that answers as ``endpoint``."""
-    devices: dict[str, int] = {"sampling": 1, "training": 1}
+    devices: dict[str, int] = Field({"sampling": 1, "training": 1})
     """How many devices a step holds, so that a run's seconds can be turned into hours of theirs."""
     sampling: dict[Positive, Positive]
     """Tokens a second that one device samples, by the model's billions of parameters."""
     training: dict[Positive, Positive]
     """Likewise, tokens of prompt and reply that one device trains on."""
-    sizes: Numbers = {}
+    start: float = Field(0, ge=0)
+    """Seconds before a step's first token, in which it loads libraries and its model."""
+    sizes: Numbers = Field({})
     """Billions of parameters of models whose names do not tell."""
-    problems: dict[str, int] = {}
+    problems: dict[str, int] = Field({})
     """Problems of the data sets and benchmarks whose ``count`` a recipe need not say."""
     tokens: Numbers
     """Tokens of a reply by a model that was asked for no effort, by the problem's kind: its
     source's ``difficulty``, or else the source's path or name."""
-    prompts: Numbers = {DEFAULT: 0}
+    prompts: Numbers = Field({DEFAULT: 0})
     """Tokens of a prompt, likewise; they count in training."""
-    efforts: dict[str, Positive] = {"low": 1, "medium": 1, "high": 1}
+    characters: Positive = 4
+    """Characters of a prompt's token, where a run's prompts are measured."""
+    efforts: dict[str, Positive] = Field({"low": 1, "medium": 1, "high": 1})
     """Tokens of a reply at an effort over those of one at none."""
-    models: dict[str, Positive] = {}
+    models: dict[str, Positive] = Field({})
     """In the evaluation: tokens of a model's reply over those above; 1 for others."""
-    selected: dict[str, Selected] = {}
+    selected: dict[str, Selected] = Field({})
     """What each step that selects keeps, by the step's name."""
 
 

@@ -56,7 +56,12 @@ def _changes(
                 yield step.name, "half the problems", recipe, fewer
         elif step.stage in ("sft", "dpo"):
             epochs = getattr(recipe.train, step.section.partition(".")[2]).epochs
-            yield step.name, "half the epochs", _set(recipe, f"{step.section}.epochs", epochs / 2), counts
+            yield (
+                step.name,
+                "half the epochs",
+                _set(recipe, f"{step.section}.epochs", epochs / 2),
+                counts,
+            )
         elif step.stage == "evaluate":
             fewer = {**counts, "evaluation": {k: n / 2 for k, n in counts["evaluation"].items()}}
             yield step.name, "half the evaluation problems", recipe, fewer
