@@ -39,7 +39,7 @@ class Load(NamedTuple):
 class _Rows(NamedTuple):
     """What a step hands on."""
 
-    count: float
+    number: float
     tokens: float = 0
     """Mean of a row's replies."""
     prompt: float = 0
@@ -85,26 +85,26 @@ class _Plan:
         given = self.rows[step.inputs["replies"]]
         if step.stage == "verify":
             self.rows[step.name] = given
-            return Load(given.count, what="replies checked")
+            return Load(given.number, what="replies checked")
         kept = self.figures.selected.get(step.name, Selected(share=1))
         count, tokens = given.problems * kept.share, given.tokens * kept.length
         if step.options.get("rule") == "tokens" and self.recipe.select.tokens:
             count = min(count, self.recipe.select.tokens / max(tokens, 1))
         # What is filtered out is out; a selection's share is of all problems that were answered.
         problems = count if step.stage == "filter" else given.problems
-        self.rows[step.name] = given._replace(count=count, tokens=tokens, problems=problems)
-        return Load(given.count, what=f"{count:,.0f} kept")
+        self.rows[step.name] = given._replace(number=count, tokens=tokens, problems=problems)
+        return Load(given.number, what=f"{count:,.0f} kept")
 
     def train(self, step: Step, section: SftTraining | DpoTraining) -> Load:
         given = self.rows[step.inputs["pairs" if step.stage == "dpo" else "examples"]]
-        sequences = given.count * section.epochs
+        sequences = given.number * section.epochs
         prompts = given.prompt * (2 if step.stage == "dpo" else 1)
         tokens = sequences * (given.tokens + prompts)
         rate = find_rate(self.figures.training, self._size())
         more = REFERENCE if step.stage == "dpo" else 1
         hours = (tokens / rate * more + self.figures.start) / 3600
         noun = "pairs" if step.stage == "dpo" else "examples"
-        what = f"{given.count:,.0f} {noun} x {section.epochs:g} epochs"
+        what = f"{given.number:,.0f} {noun} x {section.epochs:g} epochs"
         return Load(sequences, tokens, hours, hours * self.figures.price, what)
 
     def evaluate(self, step: Step, section: Evaluation) -> Load:
@@ -141,8 +141,7 @@ class _Plan:
                 sampling = sampling.model_copy(update={"engine": "endpoint"})
             names = (other.model, name) if other else (self.recipe.model.path,)
             load = self._sampled(requests, tokens, "", sampling, *names)
-            added = (a + b for a, b in zip(total[:4], load[:4], strict=True))
-            total = Load(*added, total.what)
+            total = add_up({"so far": total, name: load})._replace(what=total.what)
         count = len({**given, **baselines})
         within = f" and {len(budgets)} budgets" if budgets else ""
         return total._replace(what=f"{total.what}{within} x {count} models")
@@ -222,4 +221,9 @@ def estimate(
 def add_up(loads: Mapping[str, Load]) -> Load:
     """Return the sum of all steps; of the requests only those for a model."""
     spent = [load for load in loads.values() if load.tokens]
-    return Load(*(sum(load[place] for load in spent) for place in range(4)))
+    return Load(
+        sum(load.requests for load in spent),
+        sum(load.tokens for load in spent),
+        sum(load.hours for load in spent),
+        sum(load.cost for load in spent),
+    )

@@ -28,16 +28,19 @@ def find_lever(recipe: Recipe, figures: Figures, steps: Sequence[Step]) -> Lever
     counts = count_problems(recipe, figures)
     loads = estimate(recipe, figures, steps, counts)
     before = add_up(loads)
-    place = 3 if before.cost else 2
-    if not before[place]:
+    if not _spent(before):
         return None
     found = []
     for step, change, other, fewer in _changes(recipe, counts, steps):
         after = add_up(estimate(other, figures, steps, fewer))
-        share = loads[step][place] / before[place]
-        found.append(Lever(step, change, before, after, share))
+        found.append(Lever(step, change, before, after, _spent(loads[step]) / _spent(before)))
     # Of changes that come to the same, the one at the dearer step.
-    return min(found, key=lambda lever: (round(lever.after[place], 6), -lever.share))
+    return min(found, key=lambda lever: (round(_spent(lever.after), 6), -lever.share))
+
+
+def _spent(load: Load) -> float:
+    """Return dollars where there are some, or else hours."""
+    return load.cost or load.hours
 
 
 def _changes(

@@ -34,12 +34,9 @@ def print_plan(
         table.add_row(*cells, *([f"{number(load.cost)} $"] if costs else []), load.what)
     console = _console()
     console.print(table)
-    say = {"markup": False, "highlight": False, "soft_wrap": True}
-    if lever:
-        console.print(f"Largest lever: {say_lever(lever, loads, figures)}", **say)
-    console.print(f"By {figures.about}.", **say)
-    for remark in find_remarks(recipe, figures):
-        console.print(remark, **say)
+    lines = [f"Largest lever: {say_lever(lever, loads, figures)}"] if lever else []
+    for line in [*lines, f"By {figures.about}.", *find_remarks(recipe, figures)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def say_lever(lever: Lever, loads: Mapping[str, Load], figures: Figures) -> str:
@@ -83,12 +80,12 @@ def print_comparison(
         table.add_column(f"{heading}\nplanned", justify="right")
         table.add_column("actual", justify="right")
         table.add_column("ratio", justify="right")
-    both = {step: (planned[step], took[step]) for step in planned if step in took}
-    for step, pair in both.items():
-        table.add_row(step, *_compare(*pair))
-    sums = [add_up({step: pair[place] for step, pair in both.items()}) for place in (0, 1)]
+    for step in planned:
+        if step in took:
+            table.add_row(step, *_compare(planned[step], took[step]))
+    ended = {step: planned[step] for step in planned if step in took}
     table.add_section()
-    table.add_row("all", *_compare(*sums))
+    table.add_row("all", *_compare(add_up(ended), add_up(took)))
     console = _console()
     console.print(table)
     if missing := [step for step in planned if step not in took]:
@@ -98,9 +95,9 @@ def print_comparison(
 def _compare(planned: Load, took: Load) -> list[str]:
     """Return planned, actual and their ratio of requests, tokens and hours."""
     cells = []
-    for place in range(3):
-        cells += [number(planned[place]), number(took[place])]
-        cells.append(f"{took[place] / planned[place]:.2f}" if planned[place] else "–")
+    for before, after in zip(planned[:3], took[:3], strict=True):
+        ratio = f"{after / before:.2f}" if before else "–"
+        cells += [number(before), number(after), ratio]
     return cells
 
 
