@@ -48,16 +48,16 @@ def test_replies_and_tokens_are_the_papers(tops):
     # Eight models, of which the tag model is asked at three efforts; five seeds and greedily.
     assert loads["evaluate"].requests == 1_849 * (5 + 3 + 3) * 6
     assert loads["tag"].requests == pytest.approx(1_312 * 3 * 3, rel=0.01)
-    assert loads["iter-dpo"].requests == pytest.approx(3 * loads["iter-dpo"].requests / 3)
+    assert loads["iter-dpo"].requests == pytest.approx(4_000 * 3, rel=0.01)
     assert loads["verdicts"] == loads["verdicts"]._replace(tokens=0, hours=0, cost=0)
 
 
 def test_hours_are_tokens_over_rates_and_cost_is_hours_times_price(tops):
     loads = plan(tops)
-    assert loads["replies"].hours == pytest.approx(loads["replies"].tokens / 2000 / 3600)
-    assert loads["tops"].hours == pytest.approx(
-        loads["tops"].tokens / 1334 / 3600 * 32 / 32.8, rel=0.03
+    assert loads["replies"].hours == pytest.approx(
+        loads["replies"].tokens / (2000 * 32 / 32.8) / 3600
     )
+    assert loads["tops"].hours == pytest.approx(loads["tops"].tokens / 1334 / 3600)
     assert add_up(loads).cost == pytest.approx(3 * add_up(loads).hours)
 
 
@@ -78,7 +78,7 @@ def test_where_seeds_are_many_they_are_the_lever(tops):
     lever = find_lever(other, find_figures(other), list_steps(other))
     assert lever is not None
     assert lever.step == "evaluate"
-    assert lever.after.cost < 0.6 * lever.before.cost
+    assert lever.after.cost < 0.65 * lever.before.cost
 
 
 def test_a_subset_by_tokens_trains_on_so_many():
@@ -123,13 +123,13 @@ def test_what_is_not_known_is_asked_for(demo):
     content["problems"]["sources"] = [source]
     with pytest.raises(InputError, match=r"problems.sources.0: .* give the\s+source a count"):
         count_problems(Recipe.model_validate(content), find_figures(demo))
-    with pytest.raises(InputError, match="sizes: {org/mine: BILLIONS}"):
+    with pytest.raises(InputError, match=r"sizes: \{org/mine: BILLIONS\}"):
         find_size(find_figures(demo), "org/mine")
 
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("models/QwQ-32B-Preview", 32), ("a/b7b", None)],
+    [("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("models/QwQ-32B-Preview", 32), ("a/7bis", None)],
 )
 def test_a_models_name_tells_its_size(tops, name, size):
     if size is None:
