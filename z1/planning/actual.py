@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from z1.planning.estimate import Load
+from z1.planning.estimate import DO, Load
 from z1.planning.figures import Figures
 from z1.planning.steps import Step
 from z1.recipe import Recipe
@@ -27,12 +27,12 @@ def measure_run(
     """
     found = {}
     for step in steps:
-        if not (folder / step.name / RECORD).is_file():
+        if step.stage not in DO or not (folder / step.name / RECORD).is_file():
             continue
         record = read_record(folder / step.name)
         requests, tokens = _count(recipe, figures, step, folder)
         pool = "training" if step.stage in ("sft", "dpo") else "sampling"
-        section = find_section(recipe, step.section, absent=True)
+        section = find_section(recipe, step.section)
         hours = cost = 0.0
         if getattr(section, "engine", None) == "endpoint":
             cost = tokens / 1e6 * figures.price_per_million
@@ -56,8 +56,6 @@ def _count(recipe: Recipe, figures: Figures, step: Step, folder: Path) -> tuple[
             for path in sorted((folder / step.name / "replies").glob("*/*.parquet"))
         ]
         return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)
-    if step.stage not in ("sft", "dpo"):
-        return 0, 0
     rows, columns = _trained_on(step, folder)
     texts = len(columns)
     prompts = rows.select(pl.col("prompt").str.len_chars().sum()).collect().item()

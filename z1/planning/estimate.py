@@ -189,7 +189,7 @@ class _Plan:
         return find_size(self.figures, self.recipe.model.path)
 
 
-_DO: dict[str, Callable[[_Plan, Step, Any], Load]] = {
+DO: dict[str, Callable[[_Plan, Step, Any], Load]] = {
     "generate": _Plan.generate,
     "verify": _Plan.select,
     "filter": _Plan.select,
@@ -198,6 +198,7 @@ _DO: dict[str, Callable[[_Plan, Step, Any], Load]] = {
     "dpo": _Plan.train,
     "evaluate": _Plan.evaluate,
 }
+"""The stages that are planned, and how."""
 
 
 def estimate(
@@ -212,9 +213,9 @@ def estimate(
 
     plan = _Plan(recipe, figures, count_problems(recipe, figures) if counts is None else counts)
     return {
-        step.name: _DO[step.stage](plan, step, find_section(recipe, step.section))
+        step.name: DO[step.stage](plan, step, find_section(recipe, step.section))
         for step in steps
-        if step.stage in _DO
+        if step.stage in DO
     }
 
 

@@ -56,6 +56,9 @@ def test_the_figures_of_a_small_run_plan_a_larger_one(runs):
 
 def test_report_compares_and_saves_what_plan_reads(runs, tmp_path):
     _, folder = runs[40]
+    for step in ("incumbent", "gate"):  # which are in a run too, and take no accelerator
+        (folder / step).mkdir()
+        (folder / step / "stage.json").write_text('{"key": "", "step": "", "parents": []}')
     saved = tmp_path / "pilot.yaml"
     done = CliRunner().invoke(main, ["report", str(folder), "--save", str(saved)])
     assert done.exit_code == 0, done.output
