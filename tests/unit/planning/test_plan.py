@@ -54,9 +54,7 @@ def test_replies_and_tokens_are_the_papers(tops):
 
 def test_hours_are_tokens_over_rates_and_cost_is_hours_times_price(tops):
     loads = plan(tops)
-    assert loads["replies"].hours == pytest.approx(
-        loads["replies"].tokens / (2000 * 32 / 32.8) / 3600
-    )
+    assert loads["replies"].hours == pytest.approx(loads["replies"].tokens / 2000 / 3600)
     assert loads["tops"].hours == pytest.approx(loads["tops"].tokens / 1334 / 3600)
     assert add_up(loads).cost == pytest.approx(3 * add_up(loads).hours)
 
@@ -146,7 +144,7 @@ def test_the_rate_is_that_of_the_nearest_size_scaled():
 
 def test_ones_own_figures_replace_single_keys(tmp_path, tops):
     own = tmp_path / "mine.yaml"
-    own.write_text("price: 6\nsampling: {32: 1000}\ntokens: {AI-MO/NuminaMath-CoT: 3800}\n")
+    own.write_text("price: 6\nsampling: {32.8: 1000}\ntokens: {AI-MO/NuminaMath-CoT: 3800}\n")
     usual, mine = plan(tops), plan(tops, find_figures(tops, own))
     assert mine["replies"].tokens == pytest.approx(2 * usual["replies"].tokens)
     assert mine["replies"].cost == pytest.approx(8 * usual["replies"].cost)
