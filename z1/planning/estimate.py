@@ -104,7 +104,8 @@ class _Plan:
         more = REFERENCE if step.stage == "dpo" else 1
         hours = (tokens / rate * more + self.figures.start) / 3600
         noun = "pairs" if step.stage == "dpo" else "examples"
-        what = f"{given.number:,.0f} {noun} x {section.epochs:g} epochs"
+        epochs = "1 epoch" if section.epochs == 1 else f"{section.epochs:g} epochs"
+        what = f"{given.number:,.0f} {noun} x {epochs}"
         return Load(sequences, tokens, hours, hours * self.figures.price, what)
 
     def evaluate(self, step: Step, section: Evaluation) -> Load:

@@ -18,6 +18,7 @@ from z1.recipe import Recipe
 from z1.recipe.section import Positive, Section
 
 Numbers = dict[str, Annotated[float, Field(ge=0)]]
+Rates = Annotated[dict[Positive, Positive], Field(min_length=1)]
 DEFAULT = "default"
 """Key of what holds for all that is not named."""
 
@@ -46,13 +47,13 @@ class Figures(Section):
     """Dollars a million tokens of a server that answers as ``endpoint``."""
     devices: dict[str, int] = Field({"sampling": 1, "training": 1})
     """How many devices a step holds, so that a run's seconds can be turned into hours of theirs."""
-    sampling: dict[Positive, Positive]
+    sampling: Rates
     """Tokens a second that one device samples, by the model's billions of parameters."""
-    training: dict[Positive, Positive]
+    training: Rates
     """Likewise, tokens of prompt and reply that one device trains on."""
     start: float = Field(0, ge=0)
     """Seconds before a step's first token, in which it loads libraries and its model."""
-    sizes: Numbers = Field({})
+    sizes: dict[str, Positive] = Field({})
     """Billions of parameters of models whose names do not tell."""
     problems: dict[str, int] = Field({})
     """Problems of the data sets and benchmarks whose ``count`` a recipe need not say."""

@@ -78,6 +78,7 @@ def _learn_tokens(
     ]
     plain += [frame for name, frame in cells.items() if name.startswith(f"{recipe.method}-none-")]
     found: dict[str, float] = {}
+    plain = [replies for replies in plain if replies.height]
     for replies in reversed(plain):  # the first comes last and has the last word
         table = replies.join(problems, left_on="problem_id", right_on="id")
         found |= dict(table.group_by("kind").agg(_MEAN).sort("kind").iter_rows())
@@ -106,7 +107,7 @@ def _learn_selected(steps: Sequence[Step], folder: Path) -> dict[str, Any]:
         if step.stage not in ("filter", "select"):
             continue
         given = scan(folder / step.inputs["replies"], REPLY)
-        answered, replies = given.select(pl.col("problem_id").n_unique(), _MEAN).collect().row(0)
+        answered, mean = given.select(pl.col("problem_id").n_unique(), _MEAN).collect().row(0)
         pairs, schema = step.options.get("rule") == "pairs", EXAMPLE
         columns: tuple[str, ...] = ("thinking_tokens",)
         if pairs:
@@ -114,7 +115,8 @@ def _learn_selected(steps: Sequence[Step], folder: Path) -> dict[str, Any]:
         elif step.stage == "filter":
             schema = REPLY
         rows, tokens = count(scan(folder / step.name, schema), *columns)
-        found[step.name] = {"share": rows / answered, "length": tokens / rows / max(replies, 1e-9)}
+        length = tokens / rows / mean if tokens else 1.0  # nothing may have been kept
+        found[step.name] = {"share": rows / max(answered, 1), "length": length}
     return found
 
 

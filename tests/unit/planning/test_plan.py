@@ -149,8 +149,24 @@ def test_ones_own_figures_replace_single_keys(tmp_path, tops):
     assert mine["replies"].tokens == pytest.approx(2 * usual["replies"].tokens)
     assert mine["replies"].cost == pytest.approx(8 * usual["replies"].cost)
     assert mine["iter-replies"].tokens == usual["iter-replies"].tokens
-    own.write_text("prize: 6\n")
-    with pytest.raises(InputError, match=r"mine.yaml: prize: "):
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("prize: 6", "prize: Extra"),
+        ("sampling: {}", "sampling: .* at least 1 item"),
+        ("sampling: {32: 0}", "sampling.32: .* greater than 0"),
+        ("- 1", "no figures for a plan: it is no mapping"),
+        ("{: ", "no figures for a plan"),
+        (None, "no figures for a plan: .* No such file"),
+    ],
+)
+def test_a_file_of_figures_with_a_mistake_is_named(tmp_path, tops, text, wrong):
+    own = tmp_path / "mine.yaml"
+    if text:
+        own.write_text(text)
+    with pytest.raises(InputError, match=f"mine.yaml: {wrong}"):
         find_figures(tops, own)
 
 
@@ -170,8 +186,10 @@ def test_the_command_prints_each_step_and_the_lever():
 def test_the_tables_of_the_cluster_guide_are_the_plans(tops):
     guide = (Path(__file__).parents[3] / "k8s" / "README.md").read_text()
     for name in ("tops-qwen2.5-32b", "tops-llama3.1-8b", "z1-qwen2.5-coder-7b"):
-        loads = plan(load_recipe(find_recipe(name)))
-        training = sum(loads[step].hours for step in loads if loads[step].what.endswith("epochs"))
+        recipe = load_recipe(find_recipe(name))
+        loads = plan(recipe)
+        trainings = [one.name for one in list_steps(recipe) if one.stage in ("sft", "dpo")]
+        training = sum(loads[step].hours for step in trainings)
         sampling = add_up(loads).hours - training
         [row] = [line for line in guide.splitlines() if line.startswith(f"| `{name}`")]
         assert f"| {sampling:.0f} + {training:.0f} |" in row

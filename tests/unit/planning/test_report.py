@@ -1,5 +1,7 @@
 """A plan beside what came of it, by the figures of a run at another size."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from z1.planning.actual import measure_run
 from z1.planning.estimate import estimate
 from z1.planning.figures import find_figures
 from z1.planning.learning import learn_figures
-from z1.recipe import Recipe, find_recipe, load_recipe, write_recipe
+from z1.recipe import Recipe, Teacher, find_recipe, load_recipe, write_recipe
 from z1.stages import run_stage
 from z1_pipelines.choosing import list_steps
 
@@ -52,6 +54,34 @@ def test_the_figures_of_a_small_run_plan_a_larger_one(runs):
     ratio = took["replies"].tokens / planned["replies"].tokens
     assert 1 / 1.5 < ratio < 1.5
     assert took["replies"].hours == 0  # of a teacher that is no model
+
+
+def test_hours_become_rates_and_rates_hours(runs, tmp_path):
+    """A teacher that writes 50 tokens a second, and trainings at 200, after 6 seconds each."""
+    small, folder = runs[40]
+    larger, _ = runs[120]
+    sampling = {"engine": "transformers", "temperature": 1.0, "max_tokens": 256}
+    teacher = Teacher.model_validate(
+        {"engine": "transformers", "model": "tiny", "sampling": sampling}
+    )
+    small, larger = (one.model_copy(update={"teacher": teacher}) for one in (small, larger))
+    there = tmp_path / "run"
+    shutil.copytree(folder, there)
+    steps = list_steps(small)
+    (there / "z1").mkdir()
+    (there / "z1" / "stage.json").write_text('{"key": "", "step": "", "parents": [], "seconds": 0}')
+    counted = measure_run(small, find_figures(small), steps, there)
+    for step, rate in (("replies", 50), ("z1", 200)):
+        path = there / step / "stage.json"
+        seconds = counted[step].tokens / rate + find_figures(small).start
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    figures = learn_figures(small, find_figures(small), steps, there, "a small run")
+    assert list(figures.sampling.values()) == [pytest.approx(50, rel=0.001)]
+    assert list(figures.training.values()) == [pytest.approx(200, rel=0.001)]
+    planned = estimate(larger, figures, steps)
+    for step, rate in (("replies", 50), ("z1", 200)):
+        expected = planned[step].tokens / rate + figures.start
+        assert planned[step].hours * 3600 == pytest.approx(expected, rel=0.001)
 
 
 def test_report_compares_and_saves_what_plan_reads(runs, tmp_path):
