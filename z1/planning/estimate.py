@@ -78,7 +78,8 @@ class _Plan:
             names: tuple[str | None, ...] = (section.model,)
         else:
             names = (self.recipe.model.path,)
-        return self._sampled(count, tokens, what, sampling, *names)
+        waiting = self.figures.waiting("sampling")
+        return self._sampled(count, tokens, what, sampling, *names, waiting=waiting)
 
     def select(self, step: Step, section: Any) -> Load:
         """Keep rows as verify, filter and select do."""
@@ -102,7 +103,7 @@ class _Plan:
         tokens = sequences * (given.tokens + prompts)
         rate = find_rate(self.figures.training, self._size())
         more = REFERENCE if step.stage == "dpo" else 1
-        hours = (tokens / rate * more + self.figures.start) / 3600
+        hours = tokens / rate * more / 3600 + self.figures.waiting("training")
         noun = "pairs" if step.stage == "dpo" else "examples"
         epochs = "1 epoch" if section.epochs == 1 else f"{section.epochs:g} epochs"
         what = f"{given.number:,.0f} {noun} x {epochs}"
@@ -143,6 +144,10 @@ class _Plan:
             names = (other.model, name) if other else (self.recipe.model.path,)
             load = self._sampled(requests, tokens, "", sampling, *names)
             total = add_up({"so far": total, name: load})._replace(what=total.what)
+        if total.hours:
+            waiting = self.figures.waiting("sampling")
+            cost = total.cost + waiting * self.figures.price
+            total = total._replace(hours=total.hours + waiting, cost=cost)
         count = len({**given, **baselines})
         within = f" and {len(budgets)} budgets" if budgets else ""
         return total._replace(what=f"{total.what}{within} x {count} models")
@@ -179,11 +184,12 @@ class _Plan:
         what: str,
         sampling: Sampling | None,
         *names: str | None,
+        waiting: float = 0,
     ) -> Load:
         if sampling and sampling.engine == "endpoint":
             return Load(requests, tokens, 0, tokens / 1e6 * self.figures.price_per_million, what)
         size = find_size(self.figures, *names)
-        hours = (tokens / find_rate(self.figures.sampling, size) + self.figures.start) / 3600
+        hours = tokens / find_rate(self.figures.sampling, size) / 3600 + waiting
         return Load(requests, tokens, hours, hours * self.figures.price, what)
 
     def _size(self) -> float:

@@ -52,7 +52,8 @@ class Figures(Section):
     training: Rates
     """Likewise, tokens of prompt and reply that one device trains on."""
     start: float = Field(0, ge=0)
-    """Seconds before a step's first token, in which it loads libraries and its model."""
+    """Seconds before a step's first token, in which it loads libraries and its model; of those that
+    an evaluation loads after its first only that one."""
     sizes: dict[str, Positive] = Field({})
     """Billions of parameters of models whose names do not tell."""
     problems: dict[str, int] = Field({})
@@ -70,6 +71,10 @@ class Figures(Section):
     """In the evaluation: tokens of a model's reply over those above; 1 for others."""
     selected: dict[str, Selected] = Field({})
     """What each step that selects keeps, by the step's name."""
+
+    def waiting(self, pool: str) -> float:
+        """Return the device-hours that pass before a step's first token."""
+        return self.start * self.devices.get(pool, 1) / 3600
 
 
 def find_figures(recipe: Recipe, given: Path | None = None) -> Figures:

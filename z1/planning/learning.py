@@ -1,7 +1,9 @@
 """The figures to plan the next run by, learnt from one that has ended, of whatever size."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -26,6 +28,7 @@ def learn_figures(
     """
     took = measure_run(recipe, figures, steps, folder)
     made = [step for step in steps if step.name in took]
+    figures = learn_start(figures, made, took)
     problems = _read_problems(recipe, folder)
     cells = {
         path.name: scan(path, REPLY).select("problem_id", "thinking_tokens").collect()
@@ -40,6 +43,7 @@ def learn_figures(
     prompts = problems.group_by("kind").agg(pl.col("length").mean() / figures.characters)
     learnt = {
         "about": about,
+        "start": figures.start,
         "sampling": _learn_sampling(recipe, figures, made, took) or figures.sampling,
         "training": _learn_training(recipe, figures, made, took) or figures.training,
         "tokens": figures.tokens | tokens,
@@ -120,11 +124,30 @@ def _learn_selected(steps: Sequence[Step], folder: Path) -> dict[str, Any]:
     return found
 
 
+def learn_start(figures: Figures, steps: Sequence[Step], took: Mapping[str, Load]) -> Figures:
+    """Return figures with the seconds that a training of no tokens takes, if three or more tell.
+
+    They are where a straight line through the trainings begins: that of Theil and Sen, which one
+    that other work on the machine held up leaves nearly alone.
+    """
+    devices = figures.devices.get("training", 1)
+    points = [
+        (took[step.name].tokens * _weight(step), took[step.name].hours * 3600 / devices)
+        for step in steps
+        if step.stage in ("sft", "dpo")
+    ]
+    slopes = [(b - d) / (a - c) for (a, b), (c, d) in combinations(points, 2) if a != c]
+    if len(points) < 3 or not slopes or (slope := median(slopes)) <= 0:
+        return figures
+    start = median(seconds - slope * tokens for tokens, seconds in points)
+    return figures.model_copy(update={"start": max(start, 0.0)})
+
+
 def _learn_sampling(
     recipe: Recipe, figures: Figures, steps: Sequence[Step], took: Mapping[str, Load]
 ) -> dict[float, float]:
     """Return the tokens a second of each size of model that a step sampled with alone."""
-    spent: dict[float, list[float]] = {}
+    rates = _Rates(figures.waiting("sampling"))
     for step in steps:
         if step.stage not in ("generate", "evaluate") or not took[step.name].hours:
             continue
@@ -132,29 +155,43 @@ def _learn_sampling(
         if step.stage == "evaluate" and section.baselines:
             continue
         name = section.model if isinstance(section, Teacher) else recipe.model.path
-        _add(spent, find_size(figures, name), took[step.name], figures.start)
-    return {size: tokens / hours / 3600 for size, (tokens, hours) in spent.items()}
+        rates.add(find_size(figures, name), took[step.name])
+    return rates.find()
 
 
 def _learn_training(
     recipe: Recipe, figures: Figures, steps: Sequence[Step], took: Mapping[str, Load]
 ) -> dict[float, float]:
-    spent: dict[float, list[float]] = {}
+    """Likewise of training, DPO's as if it were SFT."""
+    rates = _Rates(figures.waiting("training"))
     for step in steps:
         if step.stage in ("sft", "dpo"):
-            more = REFERENCE if step.stage == "dpo" else 1
-            size = find_size(figures, recipe.model.path)
-            _add(spent, size, took[step.name], figures.start, more)
-    return {size: tokens / hours / 3600 for size, (tokens, hours) in spent.items() if hours}
+            rates.add(find_size(figures, recipe.model.path), took[step.name], _weight(step))
+    return rates.find()
 
 
-def _add(
-    spent: dict[float, list[float]], size: float, load: Load, start: float, more: float = 1
-) -> None:
-    both = spent.setdefault(size, [0.0, 0.0])
-    both[0] += load.tokens * more
-    # A step that took no longer than a start has been quick all the same.
-    both[1] += max(load.hours - start / 3600, load.hours / 10)
+def _weight(step: Step) -> float:
+    """Return what a token costs in a training, where it costs 1 in SFT."""
+    return REFERENCE if step.stage == "dpo" else 1
+
+
+class _Rates:
+    """Tokens a second by the model's size, over several steps."""
+
+    def __init__(self, waiting: float) -> None:
+        self.waiting = waiting
+        self.spent: dict[float, list[float]] = {}
+
+    def add(self, size: float, load: Load, weight: float = 1) -> None:
+        both = self.spent.setdefault(size, [0.0, 0.0])
+        both[0] += load.tokens * weight
+        # A step that took no longer than a start has been quick all the same.
+        both[1] += max(load.hours - self.waiting, load.hours / 10)
+
+    def find(self) -> dict[float, float]:
+        return {
+            size: tokens / hours / 3600 for size, (tokens, hours) in self.spent.items() if hours
+        }
 
 
 def _short(value: Any) -> Any:
