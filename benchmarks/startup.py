@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ALLOWED = 0.3
-RATIO = f"z1 --help over the {ALLOWED} s allowed"
+RATIO = "help-over-allowed"
 HEAVY = (
     *("torch", "transformers", "trl", "vllm", "kfp", "kubernetes", "datasets", "matplotlib"),
     *("boto3", "dvc", "openai", "reasoning_gym", "math_verify", "sympy", "polars"),
