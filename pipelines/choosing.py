@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from z1.errors import InputError
+from z1.planning.steps import Listing, Step
 from z1.recipe import Recipe, RetrainingMode
 from z1_pipelines import tops_pipeline, z1_pipeline
 from z1_pipelines.budgets_pipeline import add_budgets_steps, budgets_pipeline
@@ -40,6 +41,13 @@ def find_pipeline_here(recipe: Recipe) -> Any:
     """Return the same pipeline for this machine."""
     name = _choose(recipe)
     return here(name, PIPELINES[name].add)
+
+
+def list_steps(recipe: Recipe) -> list[Step]:
+    """Return the steps of a recipe's pipeline in order, each after those it takes its inputs of."""
+    listing = Listing()
+    PIPELINES[_choose(recipe)].add(listing)
+    return listing.steps
 
 
 def find_retraining(recipe: Recipe, mode: RetrainingMode | None = None) -> Any:

@@ -6,6 +6,7 @@ which is pods, sampling in shards and the report of how the run ended.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 from kfp import dsl, kubernetes
@@ -226,7 +227,10 @@ def on_cluster(name: str, about: str, add: Callable[[Steps], None]) -> Any:
         with dsl.ExitHandler(steps.report(), "steps"):
             add(steps)
 
-    return dsl.pipeline(name=name, description=about)(pipeline)
+    # At each setting of a step kfp looks up the source of the whole stack, which within an import
+    # takes it fifty times as long: a thread has a stack of its own.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(dsl.pipeline(name=name, description=about), pipeline).result()
 
 
 def here(name: str, add: Callable[[Steps], None]) -> Any:

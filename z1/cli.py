@@ -8,6 +8,7 @@ import click
 
 from z1.errors import InputError, RunError
 from z1.options import Numbers, Pair
+from z1.planning import commands as planning_commands
 from z1.serving import commands as serving_commands
 from z1.versioning import commands as versioning_commands
 from z1_pipelines import commands as cluster_commands
@@ -53,6 +54,7 @@ def main() -> None:
       z1 run demo          the whole TOPS pipeline on a tiny model, on this machine
       z1 run z1-demo       the Z1 pipeline, likewise
       z1 recipe keys       all that a recipe can say
+      z1 plan, report      what a run will take, and what it took
       z1 submit, schedule  a pipeline on a cluster, and its model retrained again and again
     """
 
@@ -351,7 +353,7 @@ def tiny_base(folder: Path) -> None:
     click.echo(f"{folder}: the tiny base model")
 
 
-for _room in (cluster_commands, versioning_commands, serving_commands):
+for _room in (planning_commands, cluster_commands, versioning_commands, serving_commands):
     for _command in _room.COMMANDS:
         main.add_command(_command)
 

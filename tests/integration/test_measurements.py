@@ -12,12 +12,14 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     "s3": "--large 1 --small 3 --small-kib 1 --rounds 1",
     "selection": "--rows 1200 2400 --rounds 1 --rules tokens",
+    "startup": "--rounds 1 --stages gate",
     "train": "--rows 32 --rounds 1",
     "verify": "--programs 4 --tests 1 --replies 20 --rounds 1",
 }
 ONE_RATIO = {
     "s3": "small-upload",
     "selection": "tokens-slope",
+    "startup": "help-over-allowed",
     "train": "z1-over-trl-same-settings",
     "verify": "math-over-math-verify",
 }

@@ -25,6 +25,8 @@ COMMANDS = [
     ["recipe", "keys"],
     ["problems"],
     ["problems", "check"],
+    ["plan"],
+    ["report"],
     ["versions"],
     ["lineage"],
     ["pull"],

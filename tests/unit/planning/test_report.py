@@ -1,0 +1,117 @@
+"""A plan beside what came of it, by the figures of a run at another size."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from z1.cli import main
+from z1.planning.actual import measure_run
+from z1.planning.estimate import REFERENCE, Load, estimate
+from z1.planning.figures import find_figures
+from z1.planning.learning import learn_figures, learn_start
+from z1.recipe import Recipe, Teacher, find_recipe, load_recipe, write_recipe
+from z1.stages import run_stage
+from z1_pipelines.choosing import list_steps
+
+STEPS = ("problems", "replies", "kept", "subset")  # those that need no training
+
+
+def run(count: int, folder: Path) -> Recipe:
+    """Run the Z1 demo's steps on so many problems of each kind."""
+    usual = load_recipe(find_recipe("z1-demo"))
+    sources = [one.model_copy(update={"count": count}) for one in usual.problems.sources]
+    problems = usual.problems.model_copy(update={"sources": sources[:4]})
+    recipe = usual.model_copy(update={"problems": problems})
+    for step in list_steps(recipe):
+        if step.name in STEPS:
+            inputs = {name: folder / made for name, made in step.inputs.items()}
+            section, output = step.section, folder / step.name
+            run_stage(step.stage, recipe, section, inputs, output, step.options)
+    (folder / "recipe.yaml").write_text(write_recipe(recipe))
+    return recipe
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Recipe, Path]]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {count: (run(count, folder / str(count)), folder / str(count)) for count in (40, 120)}
+
+
+def test_the_figures_of_a_small_run_plan_a_larger_one(runs):
+    recipe, folder = runs[40]
+    steps = list_steps(recipe)
+    figures = learn_figures(recipe, find_figures(recipe), steps, folder, "a small run")
+    larger, there = runs[120]
+    planned = estimate(larger, figures, steps)
+    took = measure_run(larger, figures, steps, there)
+    assert set(took) >= set(STEPS[1:])
+    for step in STEPS[1:]:
+        assert took[step].requests == pytest.approx(planned[step].requests, rel=0.15)
+    ratio = took["replies"].tokens / planned["replies"].tokens
+    assert 1 / 1.5 < ratio < 1.5
+    assert took["replies"].hours == 0  # of a teacher that is no model
+
+
+def test_hours_become_rates_and_rates_hours(runs, tmp_path):
+    """A teacher that writes 50 tokens a second, and trainings at 200, after 6 seconds each."""
+    small, folder = runs[40]
+    larger, _ = runs[120]
+    sampling = {"engine": "transformers", "temperature": 1.0, "max_tokens": 256}
+    teacher = Teacher.model_validate(
+        {"engine": "transformers", "model": "tiny", "sampling": sampling}
+    )
+    small, larger = (one.model_copy(update={"teacher": teacher}) for one in (small, larger))
+    there = tmp_path / "run"
+    shutil.copytree(folder, there)
+    steps = list_steps(small)
+    (there / "z1").mkdir()
+    (there / "z1" / "stage.json").write_text('{"key": "", "step": "", "parents": [], "seconds": 0}')
+    counted = measure_run(small, find_figures(small), steps, there)
+    for step, rate in (("replies", 50), ("z1", 200)):
+        path = there / step / "stage.json"
+        seconds = counted[step].tokens / rate + find_figures(small).start
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": seconds}))
+    figures = learn_figures(small, find_figures(small), steps, there, "a small run")
+    assert list(figures.sampling.values()) == [pytest.approx(50, rel=0.001)]
+    assert list(figures.training.values()) == [pytest.approx(200, rel=0.001)]
+    planned = estimate(larger, figures, steps)
+    for step, rate in (("replies", 50), ("z1", 200)):
+        expected = planned[step].tokens / rate + figures.start
+        assert planned[step].hours * 3600 == pytest.approx(expected, rel=0.001)
+
+
+def test_a_training_that_was_held_up_leaves_the_start_alone(demo):
+    figures, steps = find_figures(demo), list_steps(demo)
+    tokens = {"tag": 4000, "tops": 3000, "random": 6000, "iter-sft": 500, "iter-dpo": 400}
+    trainings = [step for step in steps if step.name in tokens]
+    took = {name: Load(0, n, (20 + n / 100) / 3600) for name, n in tokens.items()}
+    took["iter-dpo"] = Load(0, 400, (20 + 400 * REFERENCE / 100) / 3600)
+    assert learn_start(figures, trainings, took).start == pytest.approx(20)
+    took["tag"] = Load(0, 4000, 2 * took["tag"].hours)
+    assert learn_start(figures, trainings, took).start == pytest.approx(20)
+    assert learn_start(figures, trainings[:2], took) == figures  # too few to tell
+
+
+def test_report_compares_and_saves_what_plan_reads(runs, tmp_path):
+    _, folder = runs[40]
+    for step in ("incumbent", "gate"):  # which are in a run too, and take no accelerator
+        (folder / step).mkdir()
+        (folder / step / "stage.json").write_text('{"key": "", "step": "", "parents": []}')
+    saved = tmp_path / "pilot.yaml"
+    done = CliRunner().invoke(main, ["report", str(folder), "--save", str(saved)])
+    assert done.exit_code == 0, done.output
+    assert "planned and actual" in done.output
+    assert "Not there yet: z1, evaluate." in done.output
+    assert yaml.safe_load(saved.read_text())["selected"]["kept"]["share"] <= 1
+    done = CliRunner().invoke(main, ["plan", "z1-demo", "--figures", str(saved), "--json"])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    done = CliRunner().invoke(main, ["report", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "holds no recipe.yaml" in done.output

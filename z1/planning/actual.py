@@ -1,0 +1,83 @@
+"""What a run took, from what its steps have left behind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from z1.planning.estimate import DO, Load
+from z1.planning.figures import Figures
+from z1.planning.steps import Step
+from z1.recipe import Recipe
+from z1.records import EXAMPLE, PAIR, TRAJECTORY, scan
+from z1.stages import RECORD, find_section, read_record
+
+REPLY = pl.Schema({name: TRAJECTORY[name] for name in ("problem_id", "effort", "thinking_tokens")})
+"""What is read of a reply."""
+_NO_DEVICE = ("scripted", "file", "endpoint")
+
+
+def measure_run(
+    recipe: Recipe, figures: Figures, steps: Sequence[Step], folder: Path
+) -> dict[str, Load]:
+    """Return what each step took that a run's folder holds, as ``estimate`` says what it will.
+
+    Hours are those of the attempt that finished, so a step that was cut off and went on took more;
+    the replies that an evaluation took over from an earlier one count as its own.
+    """
+    found = {}
+    for step in steps:
+        if step.stage not in DO or not (folder / step.name / RECORD).is_file():
+            continue
+        record = read_record(folder / step.name)
+        requests, tokens = _count(recipe, figures, step, folder)
+        pool = "training" if step.stage in ("sft", "dpo") else "sampling"
+        section = find_section(recipe, step.section)
+        hours = cost = 0.0
+        if getattr(section, "engine", None) == "endpoint":
+            cost = tokens / 1e6 * figures.price_per_million
+        elif tokens and getattr(section, "engine", None) not in _NO_DEVICE:
+            # The record of shards that were put together does not say how long each of them took.
+            hours = record["seconds"] / 3600 * figures.devices.get(pool, 1)
+            cost = hours * figures.price
+        found[step.name] = Load(requests, tokens, hours, cost)
+    return found
+
+
+def _count(recipe: Recipe, figures: Figures, step: Step, folder: Path) -> tuple[float, float]:
+    """Return the requests and tokens of a step."""
+    if step.stage == "generate":
+        return count(scan(folder / step.name, REPLY), "thinking_tokens")
+    if step.stage in ("verify", "filter", "select"):
+        return count(scan(folder / step.inputs["replies"], REPLY))
+    if step.stage == "evaluate":
+        cells = [
+            count(pl.scan_parquet(path), *_written(path.parent))
+            for path in sorted((folder / step.name / "replies").glob("*/*.parquet"))
+        ]
+        return sum(cell[0] for cell in cells), sum(cell[1] for cell in cells)
+    rows, columns = _trained_on(step, folder)
+    texts = len(columns)
+    prompts = rows.select(pl.col("prompt").str.len_chars().sum()).collect().item()
+    number, tokens = count(rows, *columns)
+    epochs = find_section(recipe, step.section).epochs
+    return number * epochs, (tokens + texts * prompts / figures.characters) * epochs
+
+
+def _trained_on(step: Step, folder: Path) -> tuple[pl.LazyFrame, tuple[str, ...]]:
+    """Return the rows that a training learns from, and which columns count their tokens."""
+    if step.stage == "dpo":
+        return scan(folder / step.inputs["pairs"], PAIR), ("chosen_tokens", "rejected_tokens")
+    return scan(folder / step.inputs["examples"], EXAMPLE), ("thinking_tokens",)
+
+
+def _written(cell: Path) -> tuple[str, ...]:
+    within_budgets = cell.name.endswith("-budgets")
+    return ("thinking_tokens", "answer_tokens") if within_budgets else ("thinking_tokens",)
+
+
+def count(rows: pl.LazyFrame, *columns: str) -> tuple[int, float]:
+    """Return the number of rows and the sum over all of some columns."""
+    sums = [pl.col(column).cast(pl.Int64).sum() for column in columns]
+    number, *found = rows.select(pl.len(), *sums).collect().row(0)
+    return number, float(sum(found))
