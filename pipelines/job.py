@@ -63,7 +63,9 @@ def prepare(
     spec = json_format.MessageToDict(pipeline.pipeline_spec)
     root = spec["root"]
     declared = root.get("inputDefinitions", {}).get("parameters", {})
-    parameters = {"recipe": path.read_text(encoding="utf-8"), **read_settings(settings, declared)}
+    values = read_settings(settings, declared)
+    _check_copies(recipe, values, declared)
+    parameters = {"recipe": path.read_text(encoding="utf-8"), **values}
     steps = dict(_list_steps(spec, root))
     return Job(
         name=recipe.name,
@@ -73,6 +75,28 @@ def prepare(
         account=account or ("z1-deploy" if recipe.deploy else "z1-steps"),
         steps={step: step for step in steps.values()} | steps,
     )
+
+
+def _check_copies(
+    recipe: Recipe, values: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Raise InputError if a copy of a model needs more accelerators than a step is given."""
+    name = "sampling_accelerators"
+    given = values.get(name, declared.get(name, {}).get("defaultValue", ""))
+    if not str(given).isdecimal():
+        return  # another pipeline than z1's own, or the cluster says what is wrong
+    used = {
+        "teacher.sampling": recipe.teacher.sampling,
+        "generate": recipe.generate,
+        "iterate": recipe.iterate,
+        "evaluate.sampling": recipe.evaluate.sampling,
+    }
+    for key, sampling in used.items():
+        if sampling and sampling.engine == "vllm" and sampling.tensor_parallel > int(given):
+            needed = sampling.tensor_parallel
+            raise InputError(
+                f"{key}.tensor_parallel is {needed}, but {name} is {given}: --set {name}={needed}"
+            )
 
 
 def _list_steps(spec: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

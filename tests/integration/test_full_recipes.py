@@ -143,7 +143,8 @@ def test_the_full_size_z1_recipe_runs_end_to_end(replies, shelf):
     taught = str(shelf / "taught")
     content["name"] = f"z1-{replies.split()[0]}"
     content["model"]["path"] = content["teacher"]["model"] = taught
-    small = {"max_tokens": 160, "batch_size": 128, "part_size": 512}
+    content["teacher"]["engine"] = "transformers"  # which is at hand wherever tests run
+    small = {"max_tokens": 160, "batch_size": 128, "part_size": 512, "engine": "transformers"}
     content["teacher"]["sampling"].update(small)
     content["evaluate"]["sampling"].update(small)
     content["evaluate"].update(budgets=[4, 20], resamples=100, rounds=True, reach="base")
@@ -185,8 +186,9 @@ def test_the_full_size_z1_recipe_runs_end_to_end(replies, shelf):
 
 
 def make_tiny(content: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Replace the models, counts and lengths of a full-size recipe, and nothing else."""
+    """Replace a full-size recipe's models, engine, counts and lengths, and nothing else."""
     taught = str(folder / "taught")
+    content["teacher"]["engine"] = "transformers"  # which is at hand wherever tests run
     content["model"]["path"] = taught
     content["teacher"]["model"] = taught
     samplings = (
@@ -196,7 +198,7 @@ def make_tiny(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         content["evaluate"]["sampling"],
     )
     for sampling in samplings:
-        sampling.update(max_tokens=48, batch_size=128, part_size=512)
+        sampling.update(max_tokens=48, batch_size=128, part_size=512, engine="transformers")
     content["iterate"]["samples"] = 4
     content["evaluate"].update(seeds=[1, 2], resamples=100)
     for baseline in content["evaluate"]["baselines"]:

@@ -13,7 +13,7 @@ from kfp import dsl
 
 import z1_pipelines.submit
 from z1.cli import main
-from z1.recipe import find_local_paths, load_recipe
+from z1.recipe import find_local_paths, find_recipe, load_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +132,15 @@ def test_settings_become_parameters_of_the_pipelines_types(kfp_server, recipe):
     assert config["parameters"]["sampling_cpu"] == "4"
     assert config["pipeline_root"] == "s3://b/f"
     assert kfp_server.experiments[0]["display_name"] == "trial"
+
+
+def test_a_copy_of_a_model_that_does_not_fit_into_a_step_is_refused(kfp_server):
+    recipe = find_recipe("tops-qwen2.5-32b")
+    done = submit(kfp_server, recipe)
+    assert done.exit_code == 2
+    assert "teacher.sampling.tensor_parallel is 2, but sampling_accelerators is 1" in done.stderr
+    assert kfp_server.calls == []
+    assert submit(kfp_server, recipe, "--set", "sampling_accelerators=2").exit_code == 0
 
 
 @pytest.mark.parametrize("setting", ["wrokspace=/work", "recipe=name"])

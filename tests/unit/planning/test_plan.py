@@ -171,7 +171,10 @@ def test_a_file_of_figures_with_a_mistake_is_named(tmp_path, tops, text, wrong):
 
 
 def test_other_engines_than_that_of_the_rates_are_named(tops):
-    [remark] = find_remarks(tops, find_figures(tops))
+    figures = find_figures(tops)
+    assert find_remarks(tops, figures) == []
+    iterate = tops.iterate.model_copy(update={"engine": "transformers"})
+    [remark] = find_remarks(tops.model_copy(update={"iterate": iterate}), figures)
     assert "vllm" in remark
     assert "iterate (transformers)" in remark
 
