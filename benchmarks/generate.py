@@ -237,7 +237,7 @@ def main() -> None:
     rates: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as name:
         make_inputs(recipe, Path(name))
-        if 0: rates["transformers"] = measure_transformers(recipe, Path(name), args.rounds)
+        rates["transformers"] = measure_transformers(recipe, Path(name), args.rounds)
         if find_spec("vllm"):
             rates["vllm"] = measure_vllm(recipe, Path(name), args.rounds)
         else:

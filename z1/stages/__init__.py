@@ -11,7 +11,7 @@ and, of a stage that asks elsewhere, what its ``look(recipe, section)`` finds th
 output with the same key is not made again, unless one of its files is gone or of another size, or
 the stage changes what is outside of it, as publish, gate and deploy do. A partial one is gone on
 with, and where the recipe says so its finished pieces are in S3 too, for the case that it gets lost
-with its disk.
+with its disk. Wherever a process is ended, the next one goes on or begins anew.
 """
 
 import ast
@@ -31,7 +31,7 @@ import z1
 from z1 import progress
 from z1.errors import InputError
 from z1.recipe import Recipe, Section
-from z1.records import write_bytes
+from z1.records import remove_unfinished, write_bytes
 from z1.stages.given import STAGES, check_given, check_output
 from z1.stages.keeping import open_keeper
 from z1.stages.outside import find_models
@@ -117,6 +117,7 @@ def run_stage(
     chosen = find_section(recipe, section, stage in STAGES and STAGES[stage].absent)
     check_given(stage, section, chosen, inputs, options)
     partial = output.with_name(f"{output.name}.partial")
+    old = output.with_name(f".{output.name}.z1-old")  # put aside, so that no half of it is left
     check_output(output, partial, (RECORD, _MARKER), inputs)
     parents = {
         name: {field: value for field, value in read_record(path).items() if field != "files"}
@@ -145,15 +146,22 @@ def run_stage(
         found = read_record(output) if (output / RECORD).is_file() else None
         whole = found is not None and _has_all(output, found)
         done = whole and not STAGES[stage].changes(recipe)
+        shutil.rmtree(old, ignore_errors=True)
         if found is not None and done and found["key"] == key:
+            (output / _MARKER).unlink(missing_ok=True)
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER
         earlier = output if whole else None
         address = recipe.checkpoints if STAGES[stage].keeps else None
         with open_keeper(address, key, output.name, partial) as keeper:
-            if not marker.is_file() or marker.read_text() != key:
-                shutil.rmtree(partial, ignore_errors=True)
+            if marker.is_file() and marker.read_text() == key:
+                remove_unfinished(partial)
+                (partial / RECORD).unlink(missing_ok=True)
+            else:
+                if partial.exists():
+                    partial.rename(old)
+                shutil.rmtree(old, ignore_errors=True)
                 partial.mkdir()
                 write_bytes(marker, b"")  # no key yet: what comes now may come in part
                 keeper.restore()
@@ -191,10 +199,11 @@ def run_stage(
             "parents": _shorten(parents.values()),
         }
         write_bytes(partial / RECORD, json.dumps(record, indent=1).encode())
-        marker.unlink()
         if output.exists():
-            shutil.rmtree(output)
+            output.rename(old)
         partial.rename(output)
+        (output / _MARKER).unlink()
+        shutil.rmtree(old, ignore_errors=True)
         keeper.remove()
     return record
 
