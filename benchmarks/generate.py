@@ -9,13 +9,12 @@ arrival; for vLLM, the very engine that the stage uses, given all requests at on
 
     .venv-vllm/bin/python benchmarks/generate.py --json generate.json
 
-Where vLLM is not installed, its half is left out. Loading the model is part of what is measured
-with transformers, on both sides; vLLM is started before, on both sides.
+Where vLLM is not installed, its half is left out. Imports are in no figure. Loading the model is
+part of what is measured with transformers, on both sides; vLLM is started before, on both sides.
 """
 
 import argparse
 import asyncio
-import importlib.metadata
 import json
 import os
 import shutil
@@ -24,18 +23,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
 
 import torch
 
 from z1.efforts import write_card
 from z1.engines import build_requests, derive_seed
-from z1.models import encode_prompt, load_model, load_tokenizer, stop_tokens
+from z1.models import as_base, encode_prompt, load_model, load_tokenizer, stop_tokens
+from z1.progress import spare_logs
 from z1.recipe import Recipe, Sampling, load_recipe
 from z1.records import EFFORTS, PROBLEM, TRAJECTORY, scan
 from z1.stages import run_stage
@@ -90,9 +91,9 @@ def list_requests(recipe: Recipe, inputs: dict[str, Path]) -> list[Asked]:
     ]
 
 
-def run_generate(recipe: Recipe, inputs: dict[str, Path], folder: Path) -> int:
+def run_generate(recipe: Recipe, inputs: dict[str, Path]) -> int:
     """Run the stage, from nothing."""
-    output = folder / "replies"
+    output = inputs["problems"].with_name("replies")
     shutil.rmtree(output, ignore_errors=True)
     run_stage("generate", recipe, "generate", inputs, output, OPTIONS)
     tokens: int = scan(output, TRAJECTORY).collect()["thinking_tokens"].sum()
@@ -179,52 +180,56 @@ def run_llm(llm: Any, sampling: Sampling, stops: list[int], requests: list[Asked
     return sum(count_tokens(list(output.outputs[0].token_ids), stops) for output in outputs)
 
 
-def measure(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
-    """Return tokens a second of each way, a round each; one round before them warms up."""
+def measure(engine: str, ways: dict[str, Way], rounds: int) -> dict[str, float]:
+    """Measure the ways in turn, after a round that warms up; print and return the ratios."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
+    tokens: dict[str, list[int]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name in list(ways)[:: 1 if number % 2 else -1]:
             start = time.perf_counter()
-            tokens = ways[name]()
+            found = ways[name]()
             if number:
-                rates[name].append(tokens / (time.perf_counter() - start))
-    return rates
+                rates[name].append(found / (time.perf_counter() - start))
+                tokens[name].append(found)
+    ratios = {}
+    for name, way in rates.items():
+        line = f"| {engine} | {name} | {statistics.median(tokens[name]):.0f} |"
+        line += f" {statistics.median(way):.0f} |"
+        if name != "stage":
+            over = [ours / theirs for ours, theirs in zip(rates["stage"], way, strict=True)]
+            ratios[f"{engine}-stage-over-{name}"] = statistics.median(over)
+            line += f" {statistics.median(over):.2f} | {min(over):.2f}-{max(over):.2f} |"
+        print(line if name != "stage" else f"{line} | |", flush=True)
+    return ratios
 
 
-def with_engine(recipe: Recipe, engine: str) -> Recipe:
-    sampling = recipe.generate.model_copy(update={"engine": engine})
-    return recipe.model_copy(update={"generate": sampling})
-
-
-def measure_transformers(recipe: Recipe, folder: Path, rounds: int) -> dict[str, list[float]]:
-    recipe = with_engine(recipe, "transformers")
-    inputs = {name: folder / name for name in ("problems", "model")}
+def measure_transformers(recipe: Recipe, inputs: dict[str, Path], rounds: int) -> dict[str, float]:
     requests = list_requests(recipe, inputs)
     ways: dict[str, Way] = {
-        "stage": lambda: run_generate(recipe, inputs, folder),
+        "stage": lambda: run_generate(recipe, inputs),
         "generate": lambda: run_transformers(recipe.generate, inputs["model"], requests),
     }
-    return measure(ways, rounds)
+    return measure("transformers", ways, rounds)
 
 
-def measure_vllm(recipe: Recipe, folder: Path, rounds: int) -> dict[str, list[float]]:
+def measure_vllm(recipe: Recipe, inputs: dict[str, Path], rounds: int) -> dict[str, float]:
     from vllm import LLM
+    from vllm.platforms import current_platform
 
-    from z1.engines.vllm import _arguments, open
-    from z1.models import as_base
+    from z1.engines.vllm import make_arguments, open
 
-    recipe = with_engine(recipe, "vllm")
-    inputs = {name: folder / name for name in ("problems", "model")}
-    requests = list_requests(recipe, inputs)
-    sampling, model = recipe.generate, str(inputs["model"])
+    sampling = recipe.generate.model_copy(update={"engine": "vllm"})
+    recipe = recipe.model_copy(update={"generate": sampling})
+    requests, model = list_requests(recipe, inputs), str(inputs["model"])
     engine = open(sampling, model, None, None)  # the stage finds it running
-    llm = LLM(**_arguments(as_base(model), sampling, False))
     ways: dict[str, Way] = {
-        "stage": lambda: run_generate(recipe, inputs, folder),
+        "stage": lambda: run_generate(recipe, inputs),
         "AsyncLLM": lambda: run_async_llm(engine, sampling, requests),
-        "LLM": lambda: run_llm(llm, sampling, engine.stops, requests),
     }
-    return measure(ways, rounds)
+    if current_platform.is_cpu():  # a GPU is filled by one engine
+        llm = LLM(**make_arguments(as_base(model), sampling, False))
+        ways["LLM"] = lambda: run_llm(llm, sampling, engine.stops, requests)
+    return measure("vllm", ways, rounds)
 
 
 def main() -> None:
@@ -233,31 +238,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the ratios here")
     args = parser.parse_args()
+    spare_logs()
     recipe = take_share(load_recipe(ROOT / "recipes" / "demo.yaml"), args.problems)
-    rates: dict[str, dict[str, list[float]]] = {}
+    installed = [name for name in ("transformers", "torch", "vllm") if find_spec(name)]
+    versions = ", ".join(f"{name} {import_module(name).__version__}" for name in installed)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
+    print(f"{versions}, {device}, {torch.get_num_threads()} threads\n")
+    print(
+        "| engine | way | tokens | tokens/s | stage over it | spread |\n|---|---|--:|--:|--:|--:|"
+    )
     with tempfile.TemporaryDirectory() as name:
-        make_inputs(recipe, Path(name))
-        rates["transformers"] = measure_transformers(recipe, Path(name), args.rounds)
-        if find_spec("vllm"):
-            rates["vllm"] = measure_vllm(recipe, Path(name), args.rounds)
-        else:
-            print("vLLM is not installed here, so it is not measured: see `make vllm-env`")
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("transformers", "torch")]
-    print(versions)
-    ratios = {}
-    print("| engine | way | tokens/s | stage over it | spread |\n|---|---|--:|--:|--:|")
-    for engine, ways in rates.items():
-        for way, found in ways.items():
-            rate = statistics.median(found)
-            if way == "stage":
-                print(f"| {engine} | z1's stage | {rate:.0f} | | |")
-                continue
-            over = [ours / theirs for ours, theirs in zip(ways["stage"], found, strict=True)]
-            ratios[f"{engine}-over-{way}"] = statistics.median(over)
-            print(
-                f"| {engine} | {way} | {rate:.0f} | {statistics.median(over):.2f} | "
-                f"{min(over):.2f}-{max(over):.2f} |"
-            )
+        inputs = make_inputs(recipe, Path(name))
+        ratios = measure_transformers(recipe, inputs, args.rounds)
+        if "vllm" in installed:
+            ratios |= measure_vllm(recipe, inputs, args.rounds)
+    if "vllm" not in installed:
+        print("\nvLLM is not installed here and so not measured: `make vllm-env`")
     if args.json:
         args.json.write_text(json.dumps({"ratios": ratios}, indent=1) + "\n")
 

@@ -51,7 +51,7 @@ class VllmEngine(StreamingEngine):
                 "environment: install z1 with pip here"
             )
         delimited = window is not None and window.delimiter is not None
-        core = _start(_arguments(as_base(model), sampling, delimited))
+        core = _start(make_arguments(as_base(model), sampling, delimited))
         self.llm = core.llm
         self.numbers = count()
         copies: int = core.started[0]["data_parallel_size"]
@@ -90,7 +90,7 @@ class VllmEngine(StreamingEngine):
         return {"z1_window": {**fields, "delimiter": list(window.delimiter)}}
 
 
-def _arguments(base: BaseModelSection, sampling: Sampling, delimited: bool) -> dict[str, Any]:
+def make_arguments(base: BaseModelSection, sampling: Sampling, delimited: bool) -> dict[str, Any]:
     """Return how vLLM is started."""
     if current_platform.is_cpu():
         own: dict[str, Any] = {"enforce_eager": True, "kv_cache_memory_bytes": _CPU_CACHE}

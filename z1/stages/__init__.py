@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -347,19 +348,24 @@ def _closure(module: str) -> set[Path]:
         found.add(path)
         if path.suffix != ".py":
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            else:
-                continue
-            for name in names:
-                where = _where(name)
-                if name.startswith("z1.") and where not in seen:
-                    seen.add(where)
-                    waiting |= _files(where)
+        for name in _imported(path.read_bytes()):
+            where = _where(name)
+            if where not in seen:
+                seen.add(where)
+                waiting |= _files(where)
     return found
+
+
+@cache  # parsing takes most of a digest's time, and a process may run many stages
+def _imported(source: bytes) -> frozenset[str]:
+    """Return the names in z1 that a source file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(name for name in names if name.startswith("z1."))
 
 
 def _where(module: str) -> str:
