@@ -166,6 +166,12 @@ def write_part(
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove the parts in a folder, and in those within, whose writing was ended half-way."""
+    for path in folder.rglob(".*.parquet.*"):
+        path.unlink()
+
+
 def scan(folder: Path, schema: pl.Schema) -> pl.LazyFrame:
     """Scan every ``*.parquet`` part of a folder (or the one file given), in order of name.
 

@@ -15,6 +15,7 @@ from vllm import AsyncEngineArgs, SamplingParams
 from vllm.inputs.engine import tokens_input
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
+from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from z1.engines import Reply, Request
@@ -50,7 +51,7 @@ class VllmEngine(StreamingEngine):
                 "environment: install z1 with pip here"
             )
         delimited = window is not None and window.delimiter is not None
-        core = _start(_arguments(as_base(model), sampling, delimited))
+        core = _start(make_arguments(as_base(model), sampling, delimited))
         self.llm = core.llm
         self.numbers = count()
         copies: int = core.started[0]["data_parallel_size"]
@@ -89,10 +90,13 @@ class VllmEngine(StreamingEngine):
         return {"z1_window": {**fields, "delimiter": list(window.delimiter)}}
 
 
-def _arguments(base: BaseModelSection, sampling: Sampling, delimited: bool) -> dict[str, Any]:
+def make_arguments(base: BaseModelSection, sampling: Sampling, delimited: bool) -> dict[str, Any]:
     """Return how vLLM is started."""
     if current_platform.is_cpu():
         own: dict[str, Any] = {"enforce_eager": True, "kv_cache_memory_bytes": _CPU_CACHE}
+        # A seeded request whose prompt is read in two steps ends vLLM on a CPU: it winds the
+        # request's generator back, which a CPU's cannot do.
+        own["enable_chunked_prefill"] = False
     else:
         # Scheduling ahead, the V1 runner has no ids in which to look for a delimiter.
         own = {"async_scheduling": False} if delimited else {}
@@ -139,7 +143,11 @@ def _start(arguments: dict[str, Any]) -> _Core:
 
 
 async def _open(arguments: dict[str, Any]) -> AsyncLLM:
-    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+    # By this vLLM picks how many tokens of prompts it reads in one step: as many as its own class
+    # for offline use does, up to eight times those of an engine without a purpose.
+    return AsyncLLM.from_engine_args(
+        AsyncEngineArgs(**arguments), usage_context=UsageContext.LLM_CLASS
+    )
 
 
 def _count_copies(tensor_parallel: int) -> int:

@@ -11,7 +11,7 @@ and, of a stage that asks elsewhere, what its ``look(recipe, section)`` finds th
 output with the same key is not made again, unless one of its files is gone or of another size, or
 the stage changes what is outside of it, as publish, gate and deploy do. A partial one is gone on
 with, and where the recipe says so its finished pieces are in S3 too, for the case that it gets lost
-with its disk.
+with its disk. Wherever a process is ended, the next one goes on or begins anew.
 """
 
 import ast
@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ import z1
 from z1 import progress
 from z1.errors import InputError
 from z1.recipe import Recipe, Section
-from z1.records import write_bytes
+from z1.records import remove_unfinished, write_bytes
 from z1.stages.given import STAGES, check_given, check_output
 from z1.stages.keeping import open_keeper
 from z1.stages.outside import find_models
@@ -117,6 +118,7 @@ def run_stage(
     chosen = find_section(recipe, section, stage in STAGES and STAGES[stage].absent)
     check_given(stage, section, chosen, inputs, options)
     partial = output.with_name(f"{output.name}.partial")
+    old = output.with_name(f".{output.name}.z1-old")  # put aside, so that no half of it is left
     check_output(output, partial, (RECORD, _MARKER), inputs)
     parents = {
         name: {field: value for field, value in read_record(path).items() if field != "files"}
@@ -145,15 +147,22 @@ def run_stage(
         found = read_record(output) if (output / RECORD).is_file() else None
         whole = found is not None and _has_all(output, found)
         done = whole and not STAGES[stage].changes(recipe)
+        shutil.rmtree(old, ignore_errors=True)
         if found is not None and done and found["key"] == key:
+            (output / _MARKER).unlink(missing_ok=True)
             progress.report(output.name, 1, 1)
             return found
         marker = partial / _MARKER
         earlier = output if whole else None
         address = recipe.checkpoints if STAGES[stage].keeps else None
         with open_keeper(address, key, output.name, partial) as keeper:
-            if not marker.is_file() or marker.read_text() != key:
-                shutil.rmtree(partial, ignore_errors=True)
+            if marker.is_file() and marker.read_text() == key:
+                remove_unfinished(partial)
+                (partial / RECORD).unlink(missing_ok=True)
+            else:
+                if partial.exists():
+                    partial.rename(old)
+                shutil.rmtree(old, ignore_errors=True)
                 partial.mkdir()
                 write_bytes(marker, b"")  # no key yet: what comes now may come in part
                 keeper.restore()
@@ -191,10 +200,11 @@ def run_stage(
             "parents": _shorten(parents.values()),
         }
         write_bytes(partial / RECORD, json.dumps(record, indent=1).encode())
-        marker.unlink()
         if output.exists():
-            shutil.rmtree(output)
+            output.rename(old)
         partial.rename(output)
+        (output / _MARKER).unlink()
+        shutil.rmtree(old, ignore_errors=True)
         keeper.remove()
     return record
 
@@ -338,19 +348,24 @@ def _closure(module: str) -> set[Path]:
         found.add(path)
         if path.suffix != ".py":
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            else:
-                continue
-            for name in names:
-                where = _where(name)
-                if name.startswith("z1.") and where not in seen:
-                    seen.add(where)
-                    waiting |= _files(where)
+        for name in _imported(path.read_bytes()):
+            where = _where(name)
+            if where not in seen:
+                seen.add(where)
+                waiting |= _files(where)
     return found
+
+
+@cache  # parsing takes most of a digest's time, and a process may run many stages
+def _imported(source: bytes) -> frozenset[str]:
+    """Return the names in z1 that a source file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(name for name in names if name.startswith("z1."))
 
 
 def _where(module: str) -> str:

@@ -138,7 +138,8 @@ def check_output(
     for folder, mark in zip((output, partial), marks, strict=True):
         if not folder.exists() or (folder / mark).is_file():
             continue
-        if not folder.is_dir() or any(folder.iterdir()):
+        begun = f".{mark}."  # a mark whose writing was ended half-way
+        if not folder.is_dir() or any(not p.name.startswith(begun) for p in folder.iterdir()):
             raise InputError(
                 f"output {folder}: there is something here that no stage has written; name "
                 "another folder, or move it away"

@@ -1,6 +1,8 @@
 """The stage runner: skipping, going on, locking, and leaving earlier outputs alone."""
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +115,78 @@ def test_another_attempts_leftovers_do_not_count(generate, tmp_path):
     (partial / ".key").write_text("of another recipe")
     (partial / "part-00000.parquet").write_bytes(b"rubbish")
     assert generate()["kept"] == 12
+
+
+class KilledError(BaseException):
+    """Ends a run where it is."""
+
+
+def test_wherever_a_run_is_killed_the_next_one_ends_as_if_it_had_not_been(
+    generate, demo, tmp_path, monkeypatch
+):
+    """Each change to the files is in turn the last one before the end, or done by half."""
+    monkeypatch.setattr(stages, "code_digest", lambda module: "the same")  # it takes its time
+    other = with_slip(demo, 0.5)
+    expected = generate(demo)
+    files = {path.name for path in tmp_path.rglob("*")}
+    generate(other)
+    changes = 0
+    last = 0
+
+    def strikes() -> bool:
+        nonlocal changes
+        changes += 1
+        return changes == last
+
+    def struck(act, half):
+        def acting(*args, **options):
+            if strikes():
+                half(*args)
+                raise KilledError
+            done = act(*args, **options)
+            if strikes():
+                raise KilledError
+            return done
+
+        return acting
+
+    def remove_half(folder, **_):
+        for path in sorted(Path(folder).glob("*"), reverse=True)[:1]:
+            path.unlink()
+
+    def write_half(path, content):
+        path.with_name(f".{path.name}.abc").write_bytes(content[:1])
+
+    def nothing(*_):
+        pass
+
+    seen = 0
+    while changes == last:  # until a run has fewer changes than that
+        last, changes = last + 1, 0
+        with monkeypatch.context() as patch, contextlib.suppress(KilledError):
+            patch.setattr(stages.shutil, "rmtree", struck(shutil.rmtree, remove_half))
+            patch.setattr(stages, "write_bytes", struck(stages.write_bytes, write_half))
+            for name in ("rename", "mkdir", "unlink"):
+                patch.setattr(Path, name, struck(getattr(Path, name), nothing))
+            generate(demo)
+        seen += 1
+        record = generate(demo)
+        assert (record["key"], record["files"]) == (expected["key"], expected["files"]), last
+        assert generate(demo) == record, last  # found, and not made again
+        assert {path.name for path in tmp_path.rglob("*")} == files, last
+        generate(other)
+    assert seen > 12
+
+
+def test_a_part_that_was_being_written_when_a_run_was_killed_goes(generate, demo, tmp_path):
+    generate()
+    output, partial = (tmp_path / name for name in ("seed-replies", "seed-replies.partial"))
+    key = read_record(output)["key"]
+    output.rename(partial)
+    (partial / ".key").write_text(key)
+    (partial / ".part-00001.parquet.4711").write_bytes(b"half")
+    generate()
+    assert sorted(path.name for path in output.iterdir()) == ["part-00000.parquet", "stage.json"]
 
 
 def test_two_processes_never_write_one_output(demo, sums_folder, tmp_path):

@@ -1,11 +1,15 @@
 """Replies sampled in shards, side by side, and put together."""
 
+import contextlib
+import random
+import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from z1 import progress, stages
 from z1.errors import InputError
 from z1.recipe import Publish, Recipe
 from z1.records import PROBLEM, TRAJECTORY, scan, write_part
@@ -63,6 +67,51 @@ def test_shards_put_together_hold_each_reply_once(demo, problems, tmp_path):
     assert {row["effort"] for row in merged["details"]["efforts"]} == {"low", "medium", "high"}
     parts = sorted(path.name for path in (tmp_path / "merged").glob("*.parquet"))
     assert parts == [f"part-{number:05d}.parquet" for number in range(3)]
+
+
+class LostError(BaseException):
+    """Ends a shard's machine in the middle of its work."""
+
+
+@pytest.mark.parametrize("chance", [0, 1])
+def test_shards_that_get_lost_and_are_tried_again_in_any_order_make_the_same_rows(
+    demo, problems, tmp_path, monkeypatch, chance
+):
+    sampling = demo.generate.model_copy(update={"max_tokens": 16, "batch_size": 8, "part_size": 8})
+    recipe = demo.model_copy(update={"generate": sampling})
+    monkeypatch.setattr(stages, "code_digest", lambda module: "the same")  # it takes its time
+    names = ["1", "2", "3"]
+    calm = [tmp_path / "calm" / name for name in names]
+    for name, output in zip(names, calm, strict=True):
+        generate(recipe, problems, output, f"{name}/3", model=MODEL)
+    put_together(recipe, tmp_path / "calm" / "merged", *calm)
+    expected = read(tmp_path / "calm" / "merged")
+    assert expected["text"].n_unique() > COUNT
+
+    rng = random.Random(chance)
+    for name in rng.sample(names * 3, 9):
+        output = tmp_path / "lost" / name
+        parts_left = rng.randrange(5)
+
+        def lose(*_: Any) -> None:
+            nonlocal parts_left
+            parts_left -= 1
+            if parts_left < 0:
+                raise LostError
+
+        if rng.random() < 0.2:  # with its disk, done or not
+            for folder in (output, output.with_name(f"{name}.partial")):
+                shutil.rmtree(folder, ignore_errors=True)
+        with monkeypatch.context() as patch, contextlib.suppress(LostError):
+            patch.setattr(progress, "report", lose)
+            generate(recipe, problems, output, f"{name}/3", model=MODEL)
+    shards = {f"shard-{name}": tmp_path / "lost" / name for name in rng.sample(names, 3)}
+    for output in shards.values():
+        generate(recipe, problems, output, f"{output.name}/3", model=MODEL)
+    for merged in ("merged", "again"):  # in whatever order the shards are named
+        run_stage("merge", recipe, "verify", shards, tmp_path / merged)
+        assert read(tmp_path / merged).equals(expected)
+        shards = dict(reversed(shards.items()))
 
 
 def test_a_problems_shard_does_not_depend_on_other_problems(demo, problems, tmp_path):
