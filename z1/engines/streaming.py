@@ -5,6 +5,7 @@ The next request goes out as soon as any reply is in, so a slow reply keeps no o
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from z1.engines import Reply, Request, derive_seed
@@ -35,17 +36,27 @@ class StreamingEngine(ABC):
         """
         waiting = enumerate(seeded)
         places: dict[asyncio.Task[Reply], int] = {}
-        ended: asyncio.Queue[asyncio.Task[Reply]] = asyncio.Queue()
+        ended: deque[asyncio.Task[Reply]] = deque()
+        some = asyncio.Event()
+
+        def note(task: asyncio.Task[Reply]) -> None:
+            ended.append(task)
+            some.set()
+
         try:
             while True:
                 while len(places) < self.in_flight and (following := next(waiting, None)):
                     place, (request, seed) = following
                     task = self.loop.create_task(self.answer(request, seed))
-                    task.add_done_callback(ended.put_nowait)
+                    task.add_done_callback(note)
                     places[task] = place
                 if not places:
                     return
-                task = self.loop.run_until_complete(ended.get())
+                # Replies end by the dozen; to enter the loop for each would cost as much again.
+                if not ended:
+                    some.clear()
+                    self.loop.run_until_complete(some.wait())
+                task = ended.popleft()
                 yield places.pop(task), task.result()
         finally:
             for task in places:
