@@ -39,3 +39,19 @@ def test_a_benchmark_prints_a_table_and_writes_its_ratios(name, tmp_path):
     assert all(isinstance(ratio, float) for ratio in ratios.values())
     assert any(f"{ratio:.2f}" in done.stdout for ratio in ratios.values())
     assert set(tmp_path.iterdir()) == {path}  # nothing is left behind
+
+
+@pytest.mark.timeout(1200)
+def test_the_speed_of_generate_is_measured_against_its_engines(vllm_python, tmp_path):
+    few = ["--problems", "24", "--rounds", "1", "--json", "ratios.json"]
+    script = ROOT / "benchmarks" / "generate.py"
+    done = subprocess.run(
+        [vllm_python, script, *few], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    rows = [line.split("|")[1:5] for line in done.stdout.splitlines() if line.startswith("| vllm")]
+    assert [way.strip() for _, way, *_ in rows][:2] == ["stage", "AsyncLLM"]
+    # The same requests with the same seeds, so the same replies but for ties.
+    assert int(rows[0][2]) == pytest.approx(int(rows[1][2]), rel=0.1)
+    ratios = json.loads((tmp_path / "ratios.json").read_text())["ratios"]
+    assert {"transformers-stage-over-generate", "vllm-stage-over-AsyncLLM"} <= set(ratios)
