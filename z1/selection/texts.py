@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-BUCKET_TOKENS = 2**25
-"""About 130 MB of text."""
-SPILL_BYTES = 2**27
+BUCKET_TOKENS = 2**24
+"""About 65 MB of text."""
+SPILL_BYTES = 2**26
 TOGETHER_BYTES = 2**22
 """Of compressed parts that are read at once; a larger one is read alone."""
 _TOKENS_OF_A_ROW = 200  # what a row costs beside its reply: prompt, id
