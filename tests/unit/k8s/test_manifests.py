@@ -7,7 +7,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from z1_pipelines.job import read_settings
+from z1.recipe import find_recipe
+from z1_pipelines.job import prepare, read_settings
 
 RENDERED = ("overlays/small", "overlays/cloud", "model-cache")
 OVERLAYS = ("overlays/small", "overlays/cloud")
@@ -180,6 +181,12 @@ def test_pools_are_valid_values_of_pipeline_parameters(render, path):
         assert int(given[f"{pool}_accelerators"]) > 0
     count = len(given.get("shards", ["1/1"]))
     assert given.get("shards", ["1/1"]) == [f"{n}/{count}" for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("name", ["tops-qwen2.5-32b", "tops-llama3.1-8b", "z1-qwen2.5-coder-7b"])
+def test_the_papers_recipes_fit_into_the_clouds_pools(render, name):
+    pools = find(render("overlays/cloud"), "ConfigMap", "z1-pools")["data"]
+    assert prepare(find_recipe(name), pools.items()).name == name
 
 
 def test_what_steps_name_is_there(render, folder):
