@@ -3,6 +3,6 @@ lever.
 
 ``steps`` are a recipe's pipeline as a list, ``figures`` what such a run is known or guessed to be
 like, ``counts`` the problems of each split, ``estimate`` the arithmetic, ``lever`` what would save
-most, ``actual`` what a finished run took and the figures to plan the next one with, and ``tables``
-what a person sees.
+most, ``actual`` what a finished run took, ``learning`` the figures that it gives the next plan, and
+``tables`` what a person sees.
 """
