@@ -1,7 +1,7 @@
 """Generate, verify and select again and again, each stage a process that SIGKILL may end any time.
 
 ``Z1_ENDURANCE_PROBLEMS`` and ``Z1_ENDURANCE_KILLS`` say how many problems a round has, each asked
-at three efforts, and how many kills there are in all: one round for every six, so that 400 kills
+at three efforts, and how many kills there are in all: one round for every six, so that 700 kills
 fill an hour. A kill comes to nothing where the stage ends before it.
 """
 
