@@ -17,16 +17,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from z1.stages.given import STAGES
+
 ROOT = Path(__file__).parent.parent
 ALLOWED = 0.3
 RATIO = "help-over-allowed"
 HEAVY = (
     *("torch", "transformers", "trl", "vllm", "kfp", "kubernetes", "datasets", "matplotlib"),
     *("boto3", "dvc", "openai", "reasoning_gym", "math_verify", "sympy", "polars"),
-)
-STAGES = (
-    *("problems", "generate", "merge", "verify", "filter", "select", "sft", "dpo", "evaluate"),
-    *("incumbent", "added", "publish", "gate", "deploy"),
 )
 COMMANDS = ("--help", "plan demo")
 LOADED = f"import sys; print(*(name for name in {HEAVY} if name in sys.modules), sep=', ')"
@@ -62,7 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, help="file to write the ratio to")
     parser.add_argument("--rounds", type=int, default=15, help="of z1 --help; others 3 [15]")
-    parser.add_argument("--stages", nargs="*", choices=STAGES, default=STAGES, help="[all]")
+    parser.add_argument(
+        "--stages", nargs="*", choices=list(STAGES), default=list(STAGES), help="[all]"
+    )
     options = parser.parse_args()
     starts = {f"z1 {command}": ["-m", "z1.cli", *command.split()] for command in COMMANDS}
     for stage in options.stages:

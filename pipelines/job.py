@@ -85,14 +85,8 @@ def _check_copies(
     given = values.get(name, declared.get(name, {}).get("defaultValue", ""))
     if not str(given).isdecimal():
         return  # another pipeline than z1's own, or the cluster says what is wrong
-    used = {
-        "teacher.sampling": recipe.teacher.sampling,
-        "generate": recipe.generate,
-        "iterate": recipe.iterate,
-        "evaluate.sampling": recipe.evaluate.sampling,
-    }
-    for key, sampling in used.items():
-        if sampling and sampling.engine == "vllm" and sampling.tensor_parallel > int(given):
+    for key, sampling in recipe.samplings().items():
+        if sampling.engine == "vllm" and sampling.tensor_parallel > int(given):
             needed = sampling.tensor_parallel
             raise InputError(
                 f"{key}.tensor_parallel is {needed}, but {name} is {given}: --set {name}={needed}"

@@ -54,16 +54,10 @@ def say_lever(lever: Lever, loads: Mapping[str, Load], figures: Figures) -> str:
 
 def find_remarks(recipe: Recipe, figures: Figures) -> list[str]:
     """Return what in the recipe the figures do not go with."""
-    sampled = {
-        "teacher": recipe.teacher.sampling,
-        "generate": recipe.generate,
-        "iterate": recipe.iterate,
-        "evaluate": recipe.evaluate.sampling,
-    }
     others = [
-        f"{name} ({section.engine})"
-        for name, section in sampled.items()
-        if section and section.engine not in (figures.engine, "endpoint")
+        f"{key.removesuffix('.sampling')} ({sampling.engine})"
+        for key, sampling in recipe.samplings().items()
+        if sampling.engine not in (figures.engine, "endpoint")
     ]
     if figures.engine is None or not others:
         return []

@@ -120,6 +120,16 @@ class Recipe(Section):
                 )
         return self
 
+    def samplings(self) -> dict[str, Sampling]:
+        """Return how text is sampled, by the keys that say so."""
+        found = {
+            "teacher.sampling": self.teacher.sampling,
+            "generate": self.generate,
+            "iterate": self.iterate,
+            "evaluate.sampling": self.evaluate.sampling,
+        }
+        return {key: sampling for key, sampling in found.items() if sampling}
+
     def candidate(self, steps: Container[str]) -> str:
         """Return the step whose model is published and may go into service.
 

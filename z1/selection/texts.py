@@ -55,11 +55,14 @@ def sort_out(parts: Iterable[Path], column: str, wanted: pl.DataFrame, folder: P
 def _group(parts: Iterable[Path]) -> Iterator[list[Path]]:
     """Put small parts together, each of which would take longer to open than to read."""
     group: list[Path] = []
+    size = 0
     for part in parts:
-        if group and sum(each.stat().st_size for each in [*group, part]) > TOGETHER_BYTES:
+        more = part.stat().st_size
+        if group and size + more > TOGETHER_BYTES:
             yield group
-            group = []
+            group, size = [], 0
         group.append(part)
+        size += more
     if group:
         yield group
 

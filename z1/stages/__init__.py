@@ -339,8 +339,8 @@ def code_digest(module: str, without: Collection[str] = ()) -> str:
 
 def _closure(module: str) -> set[Path]:
     found: set[Path] = set()
-    seen: set[str] = set()  # a room is walked once, not for each import from it
-    waiting = _files(module)
+    seen = {_place(module)}  # a room is walked once, not for each import from it
+    waiting = _files(_place(module))
     while waiting:
         path = waiting.pop()
         if path in found:
@@ -349,10 +349,10 @@ def _closure(module: str) -> set[Path]:
         if path.suffix != ".py":
             continue
         for name in _imported(path.read_bytes()):
-            where = _where(name)
-            if where not in seen:
-                seen.add(where)
-                waiting |= _files(where)
+            place = _place(name)
+            if place not in seen:
+                seen.add(place)
+                waiting |= _files(place)
     return found
 
 
@@ -368,20 +368,20 @@ def _imported(source: bytes) -> frozenset[str]:
     return frozenset(name for name in names if name.startswith("z1."))
 
 
-def _where(module: str) -> str:
-    """Return the part of a module's name that says in which files it is, as ``_files`` finds."""
-    parts = module.split(".")
-    return ".".join(parts[: 3 if parts[1:2] == ["stages"] else 2])
+def _place(module: str) -> Path:
+    """Return where a module's source is: its room, or its one file, as each stage has."""
+    top, *rest = module.split(".")[1:]
+    if top == "stages":
+        return _PACKAGE.joinpath(top, *rest[:1]).with_suffix(".py")
+    room = _PACKAGE / top
+    return room if room.is_dir() else room.with_suffix(".py")
 
 
-def _files(module: str) -> set[Path]:
-    """Return the source files a module name stands for: its room, or its one file."""
-    parts = module.split(".")[1:]
-    room = _PACKAGE / parts[0]
-    if room.is_dir() and parts[0] != "stages":
-        return {path for ending in (".py", ".j2") for path in room.rglob(f"*{ending}")}
-    path = _PACKAGE.joinpath(*parts).with_suffix(".py")
-    return {path} if path.is_file() else set()
+def _files(place: Path) -> set[Path]:
+    """Return the source files of a room, or the one file, if there is such a one."""
+    if place.is_dir():
+        return {path for ending in (".py", ".j2") for path in place.rglob(f"*{ending}")}
+    return {place} if place.is_file() else set()
 
 
 def _plain(value: Any) -> Any:
