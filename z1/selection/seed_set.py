@@ -16,9 +16,12 @@ from z1.selection.rule import RIGHT, Rule
 def choose(pool: pl.LazyFrame, options: Selection, seed: int) -> pl.LazyFrame:
     """Choose three replies for each problem kept; every gap must exceed ``options.min_gap``."""
     ranked = rank_efforts(pool)
-    gaps = ranked.group_by("problem").agg(
-        # In order of length, the least of all pairwise gaps is one between neighbours.
-        gap=pl.col("thinking_tokens").sort().diff().min()
+    # In order of length, the least of all pairwise gaps is one between neighbours.
+    gaps = (
+        ranked.with_columns(gap=pl.col("thinking_tokens").diff())
+        .filter(pl.col("rank") != EFFORTS[0])  # its neighbour is of another problem
+        .group_by("problem")
+        .agg(pl.col("gap").min())
     )
     reason = (
         pl.when(pl.col("gap").is_null())

@@ -6,6 +6,7 @@ bucket is put together alone. So it does not matter in what order replies are st
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -26,17 +27,13 @@ def bucket(tokens: pl.Expr) -> pl.Expr:
 def sort_out(parts: Iterable[Path], column: str, wanted: pl.DataFrame, folder: Path) -> None:
     """Copy the wanted texts of a column to files in ``folder``, by bucket.
 
-    ``wanted`` has ``row``, counted through all parts from 0, and ``bucket``. Memory holds one part,
-    or a few small ones, and at most ``SPILL_BYTES`` of texts.
+    ``wanted`` has ``row``, counted through all parts from 0, and ``bucket``. Memory holds up to
+    three parts, or three lots of small ones, and at most ``SPILL_BYTES`` of texts.
     """
     wanted = wanted.unique().sort("row")
     held: list[pl.DataFrame] = []
     start = size = spills = 0
-    for together in _group(parts):
-        # Replies and examples have other columns beside this one.
-        frame = pl.scan_parquet(together, extra_columns="ignore").select(column)
-        # The streaming engine uses all cores, even for one column.
-        texts = frame.collect(engine="streaming").to_series()
+    for texts in _read(parts, column):
         bounds = pl.Series([start, start + len(texts)], dtype=wanted["row"].dtype)
         first, end = wanted["row"].search_sorted(bounds, side="left")
         start += len(texts)
@@ -50,6 +47,25 @@ def sort_out(parts: Iterable[Path], column: str, wanted: pl.DataFrame, folder: P
                 _spill(held, folder, spills)
                 held, size, spills = [], 0, spills + 1
     _spill(held, folder, spills)
+
+
+def _read(parts: Iterable[Path], column: str) -> Iterator[pl.Series]:
+    """Read a column of all parts in order, some at a time and the next ones meanwhile."""
+
+    def read(together: list[Path]) -> pl.Series:
+        # Replies and examples have other columns beside this one.
+        frame = pl.scan_parquet(together, extra_columns="ignore").select(column)
+        # The streaming engine uses all cores, even for one column.
+        return frame.collect(engine="streaming").to_series()
+
+    with ThreadPoolExecutor(1) as ahead:
+        next_texts = None
+        for together in _group(parts):
+            texts, next_texts = next_texts, ahead.submit(read, together)
+            if texts is not None:
+                yield texts.result()
+        if next_texts is not None:
+            yield next_texts.result()
 
 
 def _group(parts: Iterable[Path]) -> Iterator[list[Path]]:
@@ -73,7 +89,7 @@ def _spill(held: list[pl.DataFrame], folder: Path, number: int) -> None:
     for (name,), frame in pl.concat(held).partition_by("bucket", as_dict=True).items():
         path = folder / str(name) / f"{number:05d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        frame.drop("bucket").write_parquet(path, compression="lz4")
+        frame.drop("bucket").write_parquet(path, compression_level=1)
 
 
 def put_back(

@@ -8,6 +8,7 @@ right, so ``shortest`` takes the low one and ``random`` any. Options: ``rule``, 
 
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,11 +144,17 @@ def _write(work: Work, rows: pl.DataFrame, table: _Table, rule: Rule) -> None:
     folders = {"prompt": (spool / "prompt", "problem_row")}
     folders |= {name: (spool / "text", key) for key, name in replies.items()}
     buckets = rows.partition_by("bucket", maintain_order=True)
-    for number, part in enumerate(buckets):
+
+    def write(number: int) -> None:
+        part = buckets[number]
         complete = put_back(part, part["bucket"][0], folders).rename(names)
         path = work.output / f"part-{number:05d}.parquet"
         write_part(complete, path, PAIR if rule.pairs else EXAMPLE)
-        work.report(number + 1, len(buckets))
+
+    # Writing compresses on one core; each bucket more at a time is as much more memory.
+    with ThreadPoolExecutor(2) as writers:
+        for number, _ in enumerate(writers.map(write, range(len(buckets)))):
+            work.report(number + 1, len(buckets))
     shutil.rmtree(spool)
 
 
