@@ -5,6 +5,7 @@ server is gone or busy.
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from z1.serving.manifests import MANAGER, Manifest
 PATIENCE = 120.0  # seconds for which the server may be gone
 LOOK = 10.0  # seconds after which a watched object is looked at without a change
 _LONGEST_PAUSE = 10.0
+_SHORT = 0.5  # of an outage that nobody needs to be told of
 _TIMEOUT = (10, 60)  # seconds to connect and to answer
 _BUSY = {429, 500, 502, 503, 504}
 
@@ -239,7 +241,7 @@ class Cluster:
         """
         kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         started = time.monotonic()
-        pause = 0.25
+        pause, told = 0.25, False
         while True:
             try:
                 return self.api.call_api(
@@ -259,10 +261,18 @@ class Cluster:
                 problem = f"{error.status} {_status(error).get('message') or error.reason}"
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 problem = str(error)
-            if time.monotonic() - started >= (PATIENCE if patience is None else patience):
+            gone = time.monotonic() - started
+            if gone >= (PATIENCE if patience is None else patience):
                 raise UnreachableError(
                     f"the API server {self.api.configuration.host} cannot be reached or does not "
                     f"work ({problem})"
+                )
+            if gone > _SHORT and not told:
+                told = True
+                print(
+                    f"waiting for the API server {self.api.configuration.host} ({problem})",
+                    file=sys.stderr,
+                    flush=True,
                 )
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -72,11 +72,12 @@ def test_an_outage_without_end_leaves_a_canary_that_the_next_run_goes_on_with(wo
     assert serving(world) == ("v2", True, {"v2": 100})
 
 
-def test_a_server_that_is_gone_from_the_start_is_named(world, monkeypatch):
-    monkeypatch.setattr(cluster_module, "PATIENCE", 0.0)
+def test_a_server_that_is_gone_from_the_start_is_named(world, monkeypatch, capsys):
+    monkeypatch.setattr(cluster_module, "PATIENCE", 1.0)
     world.kube.stop()
     with pytest.raises(RolloutError, match=f"API server {world.kube.url} cannot be reached"):
         world.deploy("v1")
+    assert f"waiting for the API server {world.kube.url} (" in capsys.readouterr().err
 
 
 def test_watches_that_are_too_old_start_anew(world):
