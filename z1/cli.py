@@ -345,7 +345,7 @@ def tiny_base(folder: Path) -> None:
 
     \b
     Example:
-      z1 tiny-base tiny
+      z1 tiny-base models/half-million
     """
     from z1.tiny import write_tiny
 

@@ -30,7 +30,7 @@ from z1.environment import environment
 from z1.errors import InputError, RunError
 from z1.recipe import load_recipe, write_recipe
 from z1.records import write_bytes
-from z1.stages import RECORD, read_record
+from z1.stages import RECORD, WAITING, read_record
 from z1.stages.component import ERROR
 
 _PROGRESS = "z1_progress"  # key of the lines by which a step says how far it is
@@ -190,6 +190,9 @@ class _Screen(io.TextIOBase):
             self._log.write(f"{line}\n")
             if step_says:
                 self._printed.append(line)
+                if line.startswith(WAITING):
+                    self._bars.update(self._bar, note=line)
+                    self._say(line)
             elif (started := _STARTED.search(line)) and started[1] in self._steps:
                 self.finish()
                 self._start(self._steps[started[1]])

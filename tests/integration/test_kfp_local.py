@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from io import StringIO
@@ -246,6 +247,25 @@ def test_without_a_workspace_steps_write_to_their_artifacts(tmp_path, content):
     seed_pipeline(recipe=json.dumps(content))
     (kept,) = (tmp_path / "root").glob("*/select/output/kept")
     assert read_record(kept)["kept"] > 0
+
+
+def test_a_step_that_waits_for_another_process_says_so(tmp_path, content):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lock = (folder / ".problems.lock").open("w")  # as of a step that outlived its run
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def release() -> None:
+        log = folder / "run.log"
+        while not (log.exists() and "waiting" in log.read_text()):
+            time.sleep(0.1)
+        lock.close()
+
+    other = threading.Thread(target=release)
+    other.start()
+    shown = run_here(seed_pipeline, json.dumps(content), folder)
+    other.join()
+    assert "waiting: another process works on problems" in shown
 
 
 def test_broken_problems_end_a_run_with_one_error_and_leave_its_outputs(tmp_path, content):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
+from z1.errors import InputError
 from z1.planning.estimate import DO, Load
 from z1.planning.figures import Figures
 from z1.planning.steps import Step
@@ -22,26 +24,51 @@ def measure_run(
 ) -> dict[str, Load]:
     """Return what each step took that a run's folder holds, as ``estimate`` says what it will.
 
-    Hours are those of the attempt that finished, so a step that was cut off and went on took more;
-    the replies that an evaluation took over from an earlier one count as its own.
+    Hours are those of the attempt that finished, so that one that was cut off and went on took
+    more; the replies that an evaluation took over from an earlier one count as its own. Raises
+    InputError if what a step wrote is broken.
     """
     found = {}
     for step in steps:
         if step.stage not in DO or not (folder / step.name / RECORD).is_file():
             continue
-        record = read_record(folder / step.name)
-        requests, tokens = _count(recipe, figures, step, folder)
+        seconds, partly = _read_seconds(folder / step.name)
+        try:
+            requests, tokens = _count(recipe, figures, step, folder)
+        except pl.exceptions.PolarsError as error:
+            raise InputError(
+                f"{folder / step.name}: it, or what it was made of, is broken: {error}; remove the "
+                "folder that is, and the run makes it again"
+            ) from error
+        pool: Literal["sampling", "training"]
         pool = "training" if step.stage in ("sft", "dpo") else "sampling"
         section = find_section(recipe, step.section)
         hours = cost = 0.0
         if getattr(section, "engine", None) == "endpoint":
             cost = tokens / 1e6 * figures.price_per_million
         elif tokens and getattr(section, "engine", None) not in _NO_DEVICE:
-            # The record of shards that were put together does not say how long each of them took.
-            hours = record["seconds"] / 3600 * figures.devices.get(pool, 1)
+            hours = seconds / 3600 * figures.devices.get(pool, 1)
             cost = hours * figures.price
-        found[step.name] = Load(requests, tokens, hours, cost)
+        found[step.name] = Load(requests, tokens, hours, cost, partly=partly and hours > 0)
     return found
+
+
+def _read_seconds(output: Path) -> tuple[float, bool]:
+    """Return how long a step took, and whether others had done some of its work before.
+
+    Raises InputError if its record does not say.
+    """
+    record = read_record(output)
+    # Shards that were put together took what each of them did.
+    records = record["parents"] if record.get("stage") == "merge" else [record]
+    try:
+        seconds = sum(float(each["seconds"]) for each in records)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{output / RECORD}: does not say how long the step took; remove the folder {output}, "
+            "and the run makes it again"
+        ) from error
+    return seconds, any(each.get("resumed", False) for each in records)
 
 
 def _count(recipe: Recipe, figures: Figures, step: Step, folder: Path) -> tuple[float, float]:

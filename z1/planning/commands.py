@@ -21,7 +21,7 @@ def plan(recipe: str, figures: Path | None, as_json: bool) -> None:
 
     Its figures, which are tokens a second, prices, lengths of replies and shares of them that are
     kept, are estimates for large models and measured for the demos. FIGURES replaces them key by
-    key: write a few, or have `z1 report` save those of a smaller run.
+    key: write a few, or have `z1 report` save all those of a smaller run.
 
     \b
     Example:
@@ -57,8 +57,9 @@ def report(run: Path, recipe: str | None, figures: Path | None, save: Path | Non
     """Compare what a run took with the plan for it.
 
     RUN is the folder of a run, whose steps need not all have ended. Hours are those in which each
-    step finished, times the devices that the figures say it holds. --save writes the figures of
-    this run, to plan a larger one of the same kind with.
+    step finished, times the devices that the figures say it holds; of a step that was cut off and
+    went on, those of its last attempt. --save writes the figures of this run, to plan a larger one
+    of the same kind with.
 
     \b
     Example:
@@ -79,11 +80,17 @@ def report(run: Path, recipe: str | None, figures: Path | None, save: Path | Non
     from z1_pipelines.choosing import list_steps
 
     kept = run / "recipe.yaml"
+    if not run.is_dir():
+        raise InputError(f"{run}: there is no such folder; give that of a run, such as runs/demo")
     if recipe is None and not kept.is_file():
         raise InputError(
             f"{run}: holds no recipe.yaml, which a run has once it ended; give --recipe"
         )
     loaded = load_recipe(find_recipe(recipe or str(kept)), runs_here=recipe is not None)
+    if recipe is not None and kept.is_file():
+        own = load_recipe(kept, runs_here=False).name
+        if own != loaded.name:
+            raise InputError(f"{run}: a run of {own}, and not of {loaded.name}")
     known = find_figures(loaded, figures)
     steps = list_steps(loaded)
     took = measure_run(loaded, known, steps, run)
@@ -91,9 +98,13 @@ def report(run: Path, recipe: str | None, figures: Path | None, save: Path | Non
         raise InputError(f"{run}: no step of {loaded.name} has ended here")
     print_comparison(loaded.name, known, estimate(loaded, known, steps), took)
     if save:
-        learnt = learn_figures(loaded, known, steps, run, f"the figures of a run of {loaded.name}")
+        about = f"the figures of a run of {loaded.name}"
+        learnt = learn_figures(loaded, known, steps, run, took, about)
         text = yaml.safe_dump(learnt.model_dump(), sort_keys=False, allow_unicode=True)
-        write_bytes(save, text.encode())
+        try:
+            write_bytes(save, text.encode())
+        except OSError as error:
+            raise InputError(f"{save}: cannot be written: {error}") from error
         click.echo(f"{save}: the figures of this run")
 
 

@@ -44,9 +44,11 @@ def name_source(source: AnySource) -> str:
 
 def _count(source: AnySource, figures: Figures, key: str) -> int:
     name = name_source(source)
-    known = figures.problems.get(name)
-    if known is None and source.kind != "procedural" and source.path:
-        known = _count_rows(Path(source.path))
+    # A file that is here says more than what is known of a data set of its name.
+    there = Path(source.path) if source.kind != "procedural" and source.path else None
+    known = _count_rows(there) if there else None
+    if known is None:
+        known = figures.problems.get(name)
     if known is None and source.count is None:
         raise InputError(
             f"{key}: how many problems {name} holds is not known before it is read; give the "
@@ -56,12 +58,18 @@ def _count(source: AnySource, figures: Figures, key: str) -> int:
 
 
 def _count_rows(path: Path) -> int | None:
-    """Return the rows of a JSONL or Parquet file, or None if it is no such file."""
+    """Return the rows of a JSONL or Parquet file, or None if it is no such file.
+
+    Raises InputError if it is broken.
+    """
     if not path.is_file() or path.suffix not in (".jsonl", ".parquet"):
         return None
-    if path.suffix == ".jsonl":
-        with path.open("rb") as file:
-            return sum(1 for line in file if line.strip())
     import polars as pl
 
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    try:
+        if path.suffix == ".jsonl":
+            with path.open("rb") as file:
+                return sum(1 for line in file if line.strip())
+        return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error

@@ -34,6 +34,8 @@ class Load(NamedTuple):
     """Dollars."""
     what: str = ""
     """How the requests come about."""
+    partly: bool = False
+    """Of what a step took: whether its hours are those of its last attempt alone."""
 
 
 class _Rows(NamedTuple):
@@ -69,8 +71,8 @@ class _Plan:
         self.rows[step.name] = _Rows(
             count, tokens / max(count, 1), prompts / max(problems, 1), problems
         )
-        parts = [f"{problems:,.0f} problems"]
-        parts += ["3 efforts"] * (len(efforts) > 1) + [f"{samples} samples"] * (samples > 1)
+        parts = [say(problems, "problem")]
+        parts += ["3 efforts"] * (len(efforts) > 1) + [say(samples, "sample")] * (samples > 1)
         what = " x ".join(parts)
         if isinstance(section, Teacher):
             if section.engine in ("scripted", "file"):
@@ -104,9 +106,9 @@ class _Plan:
         rate = find_rate(self.figures.training, self._size())
         more = REFERENCE if step.stage == "dpo" else 1
         hours = tokens / rate * more / 3600 + self.figures.waiting("training")
-        noun = "pairs" if step.stage == "dpo" else "examples"
+        noun = "pair" if step.stage == "dpo" else "example"
         epochs = "1 epoch" if section.epochs == 1 else f"{section.epochs:g} epochs"
-        what = f"{given.number:,.0f} {noun} x {epochs}"
+        what = f"{say(given.number, noun)} x {epochs}"
         return Load(sequences, tokens, hours, hours * self.figures.price, what)
 
     def evaluate(self, step: Step, section: Evaluation) -> Load:
@@ -123,7 +125,7 @@ class _Plan:
         curves = [name for name in ("base", *step.inputs) if name in {one for one, _ in CURVES}]
         if self.recipe.method == "tops":
             curves.remove("base")
-        total = Load(what=f"{problems:,.0f} problems x {passes} passes")
+        total, asked, curved = Load(), 0, 0
         baselines = {one.name: one for one in section.baselines}
         for name in dict.fromkeys([*given, *curves, *baselines]):
             efforts = EFFORTS if name == "tag" else (None,)
@@ -131,11 +133,13 @@ class _Plan:
             scale = self.figures.models.get(name, 1.0)
             requests = tokens = 0.0
             if name not in curves or name in given:
+                asked += len(efforts)
                 for effort in efforts:
                     limit = section.sampling.max_tokens
                     once = self._tokens(kinds, effort, limit, scale)
                     requests, tokens = requests + problems * passes, tokens + passes * once
             if name in curves or other:
+                curved += 1
                 requests += problems * len(budgets)
                 tokens += sum(self._within(kinds, budget, scale) for budget in budgets)
             sampling = section.sampling
@@ -143,21 +147,23 @@ class _Plan:
                 sampling = sampling.model_copy(update={"engine": "endpoint"})
             names = (other.model, name) if other else (self.recipe.model.path,)
             load = self._sampled(requests, tokens, "", sampling, *names)
-            total = add_up({"so far": total, name: load})._replace(what=total.what)
+            total = add_up({"so far": total, name: load})
         if total.hours:
             waiting = self.figures.waiting("sampling")
             cost = total.cost + waiting * self.figures.price
             total = total._replace(hours=total.hours + waiting, cost=cost)
-        count = len({**given, **baselines})
-        within = f" and {len(budgets)} budgets" if budgets else ""
-        return total._replace(what=f"{total.what}{within} x {count} models")
+        models = say(asked, "model and effort", "models and efforts")
+        each = f"{say(passes, 'pass', 'passes')} x {models}"
+        if budgets and curved:
+            each = f"({each} + {say(len(budgets), 'budget')} x {say(curved, 'model')})"
+        return total._replace(what=f"{say(problems, 'problem')} x {each}")
 
     def _tokens(
         self, kinds: Mapping[Kind, float], effort: str | None, limit: float, scale: float = 1.0
     ) -> float:
         """Return the tokens of one reply to each problem."""
         if effort:
-            scale *= self.figures.efforts.get(effort, 1.0)
+            scale *= dict[str, float](self.figures.efforts.items()).get(effort, 1.0)
         table = self.figures.tokens
         return sum(n * min(scale * look_up(table, *kind), limit) for kind, n in kinds.items())
 
@@ -224,6 +230,12 @@ def estimate(
         for step in steps
         if step.stage in DO
     }
+
+
+def say(count: float, one: str, more: str | None = None) -> str:
+    """Return a count with its noun, in the plural where it takes that."""
+    number = f"{count:,.0f}"
+    return f"{number} {one if number == '1' else more or one + 's'}"
 
 
 def add_up(loads: Mapping[str, Load]) -> Load:

@@ -8,14 +8,15 @@ smaller run, replace them key by key.
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
 
 from z1.errors import InputError
 from z1.recipe import Recipe
-from z1.recipe.section import Positive, Section
+from z1.recipe.reading import explain, read_yaml
+from z1.recipe.section import Count, Positive, Section
 
 Numbers = dict[str, Annotated[float, Field(ge=0)]]
 Rates = Annotated[dict[Positive, Positive], Field(min_length=1)]
@@ -45,7 +46,7 @@ class Figures(Section):
     """Dollars an hour of one of them."""
     price_per_million: float = Field(0, ge=0)
     """Dollars a million tokens of a server that answers as ``endpoint``."""
-    devices: dict[str, int] = Field({"sampling": 1, "training": 1})
+    devices: dict[Literal["sampling", "training"], Count] = Field({"sampling": 1, "training": 1})
     """How many devices a step holds, so that a run's seconds can be turned into hours of theirs."""
     sampling: Rates
     """Tokens a second that one device samples, by the model's billions of parameters."""
@@ -56,7 +57,7 @@ class Figures(Section):
     an evaluation loads after its first only that one."""
     sizes: dict[str, Positive] = Field({})
     """Billions of parameters of models whose names do not tell."""
-    problems: dict[str, int] = Field({})
+    problems: dict[str, Annotated[int, Field(ge=0)]] = Field({})
     """Problems of the data sets and benchmarks whose ``count`` a recipe need not say."""
     tokens: Numbers
     """Tokens of a reply by a model that was asked for no effort, by the problem's kind: its
@@ -65,14 +66,16 @@ class Figures(Section):
     """Tokens of a prompt, likewise; they count in training."""
     characters: Positive = 4
     """Characters of a prompt's token, where a run's prompts are measured."""
-    efforts: dict[str, Positive] = Field({"low": 1, "medium": 1, "high": 1})
+    efforts: dict[Literal["low", "medium", "high"], Positive] = Field(
+        {"low": 1, "medium": 1, "high": 1}
+    )
     """Tokens of a reply at an effort over those of one at none."""
     models: dict[str, Positive] = Field({})
     """In the evaluation: tokens of a model's reply over those above; 1 for others."""
     selected: dict[str, Selected] = Field({})
     """What each step that selects keeps, by the step's name."""
 
-    def waiting(self, pool: str) -> float:
+    def waiting(self, pool: Literal["sampling", "training"]) -> float:
         """Return the device-hours that pass before a step's first token."""
         return self.start * self.devices.get(pool, 1) / 3600
 
@@ -87,23 +90,24 @@ def find_figures(recipe: Recipe, given: Path | None = None) -> Figures:
     content: dict[str, Any] = yaml.safe_load((shelf / f"{name}.yaml").read_text(encoding="utf-8"))
     if given is None:
         return Figures.model_validate(content)
+    own, mistakes = read_yaml(given)
+    if not isinstance(own, dict):
+        raise InputError(f"{given}: no figures for a plan: it holds no keys such as `price: 2`")
+    for key, value in own.items():
+        # Of rates one's own alone are near; of the rest each key stands for itself.
+        both = isinstance(value, dict) and isinstance(content.get(key), dict)
+        merged = both and key not in ("sampling", "training")
+        content[key] = {**content[key], **value} if merged else value
+    content["about"] = own.get("about", f"{given} and, where it is silent, {content['about']}")
     try:
-        own = yaml.safe_load(given.read_text(encoding="utf-8"))
-        if not isinstance(own, dict):
-            raise ValueError("it is no mapping")
-        for key, value in own.items():
-            # Of rates one's own alone are near; of the rest each key stands for itself.
-            merged = isinstance(value, dict) and key not in ("sampling", "training")
-            content[key] = {**content.get(key, {}), **value} if merged else value
-        content["about"] = own.get("about", f"{given} and, where it is silent, {content['about']}")
-        return Figures.model_validate(content)
+        figures = Figures.model_validate(content)
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
+        mistakes += explain(error, f"there are {', '.join(Figures.model_fields)}")
+    if mistakes:
+        raise InputError(
+            "\n".join([f"{given}: no figures for a plan", *(f"  {m}" for m in mistakes)])
         )
-        raise InputError(f"{given}: {wrong}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{given}: no figures for a plan: {error}") from error
+    return figures
 
 
 def look_up(table: Numbers, *kinds: str | None) -> float:
@@ -126,7 +130,12 @@ def find_size(figures: Figures, *names: str | None) -> float:
     )
 
 
+def find_nearest(table: dict[float, float], size: float) -> float:
+    """Return the size nearest to a model's of those whose rates are known."""
+    return min(table, key=lambda known: max(known / size, size / known))
+
+
 def find_rate(table: dict[float, float], size: float) -> float:
     """Return the tokens a second for a model of a size: those of the nearest, scaled."""
-    near = min(table, key=lambda known: max(known / size, size / known))
+    near = find_nearest(table, size)
     return table[near] * near / size

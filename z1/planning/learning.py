@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from z1.planning.actual import REPLY, count, measure_run
+from z1.planning.actual import REPLY, count
 from z1.planning.estimate import REFERENCE, Load
 from z1.planning.figures import DEFAULT, Figures, find_size
 from z1.planning.steps import Step
@@ -20,15 +20,28 @@ _MEAN = pl.col("thinking_tokens").mean()
 
 
 def learn_figures(
-    recipe: Recipe, figures: Figures, steps: Sequence[Step], folder: Path, about: str
+    recipe: Recipe,
+    figures: Figures,
+    steps: Sequence[Step],
+    folder: Path,
+    took: Mapping[str, Load],
+    about: str,
 ) -> Figures:
     """Return the figures with all replaced that a run's folder tells; ``about`` names the run.
 
-    Raises InputError if the folder lacks the problems.
+    ``took`` is what ``measure_run`` returned by the same figures; steps of it whose hours are those
+    of a last attempt alone tell nothing of speed. Raises InputError if the folder lacks the
+    problems.
     """
-    took = measure_run(recipe, figures, steps, folder)
     made = [step for step in steps if step.name in took]
-    figures = learn_start(figures, made, took)
+    timed = [step for step in made if not took[step.name].partly]
+    figures = learn_start(figures, timed, took)
+    rates = {
+        "sampling": _learn_sampling(recipe, figures, timed, took),
+        "training": _learn_training(recipe, figures, timed, took),
+    }
+    if unmeasured := [name for name, found in rates.items() if not found]:
+        about += f"; the rates of {' and '.join(unmeasured)}, not measured in it: {figures.about}"
     problems = _read_problems(recipe, folder)
     cells = {
         path.name: scan(path, REPLY).select("problem_id", "thinking_tokens").collect()
@@ -44,8 +57,7 @@ def learn_figures(
     learnt = {
         "about": about,
         "start": figures.start,
-        "sampling": _learn_sampling(recipe, figures, made, took) or figures.sampling,
-        "training": _learn_training(recipe, figures, made, took) or figures.training,
+        **{name: found for name, found in rates.items() if found},
         "tokens": figures.tokens | tokens,
         "prompts": figures.prompts | dict(prompts.sort("kind").iter_rows()),
         "efforts": figures.efforts | efforts,

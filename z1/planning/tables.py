@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from z1.planning.estimate import Load, add_up
-from z1.planning.figures import Figures
+from z1.planning.figures import Figures, find_nearest, find_size
 from z1.planning.lever import Lever
 from z1.recipe import Recipe
 
 _WIDTH = 110  # of a table that goes to a file
+_FAR = 10  # times as large or small, from where on a rate that is scaled means little
 
 
 def print_plan(
@@ -54,14 +55,25 @@ def say_lever(lever: Lever, loads: Mapping[str, Load], figures: Figures) -> str:
 
 def find_remarks(recipe: Recipe, figures: Figures) -> list[str]:
     """Return what in the recipe the figures do not go with."""
+    remarks = []
     others = [
         f"{key.removesuffix('.sampling')} ({sampling.engine})"
         for key, sampling in recipe.samplings().items()
         if sampling.engine not in (figures.engine, "endpoint")
     ]
-    if figures.engine is None or not others:
-        return []
-    return [f"The rates are those of {figures.engine}; other engines sample {', '.join(others)}."]
+    if figures.engine is not None and others:
+        remarks.append(
+            f"The rates are those of {figures.engine}; other engines sample {', '.join(others)}."
+        )
+    size = find_size(figures, recipe.model.path)
+    for name, rates in (("sampling", figures.sampling), ("training", figures.training)):
+        near = find_nearest(rates, size)
+        if max(near / size, size / near) > _FAR:
+            remarks.append(
+                f"The rate of {name} is that of a model of {near:g} billion parameters, scaled to "
+                f"the {size:g} billion of this one: no more than a guess."
+            )
+    return remarks
 
 
 def print_comparison(
@@ -84,6 +96,11 @@ def print_comparison(
     console.print(table)
     if missing := [step for step in planned if step not in took]:
         console.print(f"Not there yet: {', '.join(missing)}.", markup=False, highlight=False)
+    if partly := [step for step in ended if took[step].partly]:
+        line = (
+            f"Without the hours of earlier attempts, after which they went on: {', '.join(partly)}."
+        )
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _compare(planned: Load, took: Load) -> list[str]:

@@ -41,12 +41,7 @@ def load_recipe(
     The files it names have to be there if it ``runs_here``.
     Raises InputError that names the file and every wrong key at once.
     """
-    try:
-        content, mistakes = _read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
-        raise InputError(f"{path}: not YAML: {error}") from error
+    content, mistakes = read_yaml(path)
     folder = path.resolve().parent
     context = {"folder": folder} if runs_here else None
     mistakes += [*_find_mistakes(content, context), *look_closer(content)]
@@ -83,12 +78,29 @@ def _find_mistakes(content: object, context: dict[str, Any] | None = None) -> li
     try:
         Recipe.model_validate(content, context=context)
     except ValidationError as error:
-        return [_explain(detail) for detail in error.errors()]
+        return explain(error, "see `z1 recipe keys` for those there are")
     return []
 
 
-def _read_yaml(text: str) -> tuple[object, list[str]]:
-    """Return what YAML text says, and its keys that stand twice, of which YAML takes the last."""
+def explain(error: ValidationError, known: str) -> list[str]:
+    """Return each mistake with its key; ``known`` tells of the keys that there are."""
+    return [_explain(detail, known) for detail in error.errors()]
+
+
+def read_yaml(path: Path) -> tuple[object, list[str]]:
+    """Return what a YAML file says, and its keys that stand twice, of which YAML takes the last.
+
+    Raises InputError if there is no such file or it is no YAML.
+    """
+    try:
+        return _parse_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date of month 13
+        raise InputError(f"{path}: not YAML: {error}") from error
+
+
+def _parse_yaml(text: str) -> tuple[object, list[str]]:
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -120,11 +132,11 @@ def _find_twice(node: yaml.Node, key: str, seen: set[int]) -> Iterator[str]:
 _SOURCE_KINDS = {"file", "huggingface", "questions", "procedural", "benchmark"}
 
 
-def _explain(detail: Any) -> str:
+def _explain(detail: Any, known: str) -> str:
     location = [part for part in detail["loc"] if part not in _SOURCE_KINDS]
     key = ".".join(str(part) for part in location) or "(top)"
     if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key; see `z1 recipe keys` for those there are"
+        return f"{key}: unknown key; {known}"
     if detail["type"] == "missing":
         return f"{key}: this key is needed"
     message = detail["msg"].removeprefix("Value error, ")

@@ -41,6 +41,8 @@ from z1.tiny import MODEL
 from z1.versioning.content import digest_content
 
 RECORD = "stage.json"
+WAITING = "waiting: "
+"""How the line begins that a stage prints while another process has its output."""
 _MARKER = ".key"  # file in an unfinished output, with the key it will have
 _PACKAGE = Path(z1.__file__).parent
 _HASH_WHOLE_BYTES = 256 * 2**20  # larger files are identified by size and time of change
@@ -59,6 +61,8 @@ class Metrics:
     unit: str = "rows"
     """What is counted: ``problems``, ``replies``, ``examples`` or ``pairs``. A stage that takes or
     leaves whole problems counts problems, however many rows it writes of each."""
+    taken_over: bool = False
+    """Whether some of it is the work of an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,10 @@ def run_stage(
 
     ``section`` is the dotted key of the recipe's section, such as ``train.tag``. The record is
     the content of ``stage.json``: ``stage``, ``step``, ``key``, ``seconds`` (of the attempt that
-    finished), ``kept``, ``dropped``, ``unit``, ``reasons``, ``details``, ``models`` (what those
-    from outside were), ``digest`` (of the content, as it is published), ``files`` (the bytes of
-    each) and ``parents``, the inputs' records without their files, each ancestor's whole once.
+    finished), ``resumed`` (whether others had done some of the work before it), ``kept``,
+    ``dropped``, ``unit``, ``reasons``, ``details``, ``models`` (what those from outside were),
+    ``digest`` (of the content, as it is published), ``files`` (the bytes of each) and ``parents``,
+    the inputs' records without their files, each ancestor's whole once.
 
     Raises InputError if the section, an input or what is in it is wrong.
     """
@@ -179,6 +184,7 @@ def run_stage(
                 keep=keeper.keep,
                 on_nodes=find_nodes(recipe, key, output.name, partial),
             )
+            resumed = any(path.name != _MARKER for path in partial.iterdir())
             started = time.monotonic()
             metrics: Metrics = importlib.import_module(module).run(work)
         record = {
@@ -186,6 +192,7 @@ def run_stage(
             "step": output.name,
             "key": key,
             "seconds": round(time.monotonic() - started, 2),
+            "resumed": resumed or metrics.taken_over,
             "kept": int(metrics.kept),
             "dropped": int(sum(metrics.dropped.values())),
             "unit": metrics.unit,
@@ -409,6 +416,6 @@ def _locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"waiting: another process works on {path.name[1:-5]}", flush=True)
+            print(f"{WAITING}another process works on {path.name[1:-5]}", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -128,7 +128,7 @@ def run(work: Work) -> Metrics:
     keys = _make_keys(work, models, budgeted)
     cells_of = {name: [cell.folder() for cell in cells] for name, cells in plan.items()}
     cells_of |= {f"budgets/{name}": [f"{name}-budgets"] for name in budgeted}
-    _take_over(work, keys, cells_of)
+    taken_over = _take_over(work, keys, cells_of)
     done, tables = 0, []
     for name, cells in plan.items():
         verdicts = work.output / "verdicts" / f"{name}.parquet"
@@ -180,7 +180,7 @@ def run(work: Work) -> Metrics:
     write_bytes(work.output / "report.json", text.encode())
     write_bytes(work.output / "report.html", render_page(report).encode())
     write_figures(report, work.output / "figures")
-    return Metrics(kept=total, dropped={}, details=own["details"], unit=own["unit"])
+    return Metrics(total, {}, own["details"], own["unit"], taken_over)
 
 
 def _make_keys(
@@ -216,13 +216,14 @@ def _identify(model: Model) -> Any:
     return record.get("details", {}).get("digest", record["key"])
 
 
-def _take_over(work: Work, keys: Mapping[str, str], cells: Mapping[str, list[str]]) -> None:
-    """Copy what an earlier evaluation sampled and verified under the same keys."""
+def _take_over(work: Work, keys: Mapping[str, str], cells: Mapping[str, list[str]]) -> bool:
+    """Copy what an earlier evaluation sampled and verified under the same keys, if any."""
     record = work.earlier and work.earlier / SAMPLED
     if not record or not record.is_file():
-        return
+        return False
     assert work.earlier is not None
     before = json.loads(record.read_bytes())
+    found = False
     for table, key in keys.items():
         verdicts = Path("verdicts", f"{table}.parquet")
         if before.get(table) != key or (work.output / verdicts).is_file():
@@ -232,6 +233,8 @@ def _take_over(work: Work, keys: Mapping[str, str], cells: Mapping[str, list[str
         # The verdicts last: they tell that all replies are there.
         for path in [*(part.relative_to(work.earlier) for part in parts), verdicts]:
             write_bytes(work.output / path, (work.earlier / path).read_bytes())
+        found = True
+    return found
 
 
 def find_models(work: Work) -> dict[str, Model]:

@@ -1,6 +1,7 @@
 """What a plan says of the recipes that ship with z1, and of what a person changes in them."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,29 @@ def test_problems_are_counted_by_split_and_file(tmp_path, demo):
     assert sizes == pytest.approx({"evaluation": 4, "seed": 8, "train": 20, "iteration": 8})
 
 
+def test_a_file_that_is_here_counts_more_than_what_is_known_of_its_name(tmp_path, tops):
+    path = tmp_path / "local500.jsonl"
+    path.write_text('{"problem": "1 + 1", "answer": "2"}\n')
+    content = tops.model_dump(mode="json")
+    content["problems"]["sources"] = [{"kind": "benchmark", "name": "math500", "path": str(path)}]
+    counts = count_problems(Recipe.model_validate(content), find_figures(tops))
+    assert sum(counts["evaluation"].values()) == 1
+    broken = path.with_suffix(".parquet")
+    broken.write_bytes(b"PAR1")
+    content["problems"]["sources"][0]["path"] = str(broken)
+    with pytest.raises(InputError, match=r"local500.parquet: cannot be read"):
+        count_problems(Recipe.model_validate(content), find_figures(tops))
+
+
+def test_what_a_step_asks_multiplies_out_to_its_requests(tops, demo):
+    z1 = load_recipe(find_recipe("z1-qwen2.5-coder-7b"))
+    for recipe in (tops, demo, z1):
+        for load in plan(recipe).values():
+            product = re.sub(r"[a-z ,]", "", load.what.partition(", no")[0].replace(" x ", "*"))
+            if "*" in product and "epoch" not in load.what:
+                assert eval(product) == load.requests, load.what
+
+
 def test_what_is_not_known_is_asked_for(demo):
     content = demo.model_dump(mode="json")
     source = {"kind": "huggingface", "path": "some/where", "columns": "numina"}
@@ -154,19 +178,28 @@ def test_ones_own_figures_replace_single_keys(tmp_path, tops):
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("prize: 6", "prize: Extra"),
+        ("prize: 6", "prize: unknown key; there are about, .*price"),
+        ("price: {H100: 3}", "price: .*valid number"),
+        ("about: {a: b}", "about: .*valid string"),
+        ("price: 1\nprice: 2", "price: line 1 and line 2"),
         ("sampling: {}", "sampling: .* at least 1 item"),
         ("sampling: {32: 0}", "sampling.32: .* greater than 0"),
-        ("- 1", "no figures for a plan: it is no mapping"),
-        ("{: ", "no figures for a plan"),
-        (None, "no figures for a plan: .* No such file"),
+        ("devices: {training: -2}", "devices.training: .* greater than 0"),
+        ("devices: {train: 2}", "devices.train"),
+        ("efforts: {loww: 2}", "efforts.loww"),
+        ("problems: {openai/gsm8k: -5}", "problems.openai/gsm8k: .* greater than or equal to 0"),
+        ("- 1", "it holds no keys"),
+        ("", "it holds no keys"),
+        ("{: ", "not YAML"),
+        ("[" * 3000, "not YAML"),
+        (None, "cannot be read: .* No such file"),
     ],
 )
 def test_a_file_of_figures_with_a_mistake_is_named(tmp_path, tops, text, wrong):
     own = tmp_path / "mine.yaml"
-    if text:
+    if text is not None:
         own.write_text(text)
-    with pytest.raises(InputError, match=f"mine.yaml: {wrong}"):
+    with pytest.raises(InputError, match=rf"(?s)mine.yaml: .*{wrong}"):
         find_figures(tops, own)
 
 
@@ -177,6 +210,12 @@ def test_other_engines_than_that_of_the_rates_are_named(tops):
     [remark] = find_remarks(tops.model_copy(update={"iterate": iterate}), figures)
     assert "vllm" in remark
     assert "iterate (transformers)" in remark
+
+
+def test_rates_scaled_from_a_model_of_quite_another_size_are_called_a_guess(tops):
+    figures = find_figures(tops).model_copy(update={"sampling": {0.0005: 3881.0}})
+    [remark] = find_remarks(tops, figures)
+    assert "rate of sampling is that of a model of 0.0005 billion" in remark
 
 
 def test_the_command_prints_each_step_and_the_lever():

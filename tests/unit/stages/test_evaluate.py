@@ -146,7 +146,9 @@ def test_what_only_the_report_depends_on_samples_nothing_again(
 ):
     output = tmp_path / "evaluate"
     inputs = {"problems": sums_folder, "tops": tops}
-    replies = run_stage("evaluate", recipe, "evaluate", inputs, output)["kept"]
+    first = run_stage("evaluate", recipe, "evaluate", inputs, output)
+    replies = first["kept"]
+    assert first["resumed"] is False
     assert set(opened) == {"base", "tops"}
     report = json.loads((output / "report.json").read_text())
     opened.clear()
@@ -158,7 +160,7 @@ def test_what_only_the_report_depends_on_samples_nothing_again(
     assert opened == []
     assert (again["run"], again["models"]) == ("renamed", report["models"])
     assert (output / "report.html").read_text() == "another page"
-    assert record["kept"] == replies
+    assert (record["kept"], record["resumed"]) == (replies, True)
     assert scan(output / "replies" / "tops-none-t1-s2", TRAJECTORY).collect().height == 4
 
 

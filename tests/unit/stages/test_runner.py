@@ -38,6 +38,7 @@ def test_the_record_says_what_was_done(generate, tmp_path):
     assert record == json.loads((tmp_path / "seed-replies" / "stage.json").read_text())
     assert (record["stage"], record["step"], record["kept"]) == ("generate", "seed-replies", 12)
     assert record["unit"] == "replies"
+    assert record["resumed"] is False
     assert record["parents"][0]["step"] == "problems"
     assert not (tmp_path / "seed-replies.partial").exists()
 
@@ -114,7 +115,8 @@ def test_another_attempts_leftovers_do_not_count(generate, tmp_path):
     partial.mkdir()
     (partial / ".key").write_text("of another recipe")
     (partial / "part-00000.parquet").write_bytes(b"rubbish")
-    assert generate()["kept"] == 12
+    record = generate()
+    assert (record["kept"], record["resumed"]) == (12, False)
 
 
 class KilledError(BaseException):
@@ -185,7 +187,7 @@ def test_a_part_that_was_being_written_when_a_run_was_killed_goes(generate, demo
     output.rename(partial)
     (partial / ".key").write_text(key)
     (partial / ".part-00001.parquet.4711").write_bytes(b"half")
-    generate()
+    assert generate()["resumed"] is True
     assert sorted(path.name for path in output.iterdir()) == ["part-00000.parquet", "stage.json"]
 
 
