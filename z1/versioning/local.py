@@ -25,6 +25,7 @@ _GRPC = 10_000  # SeaweedFS also listens at the port this far above its own
 _START = 180.0  # seconds; a moment, but for a machine with much else to do
 _END = 10.0
 _TRIES = 5
+_PROBE = ".started"  # key of an object that is there while the server starts
 
 
 def find_port() -> int:
@@ -75,7 +76,7 @@ def make_environment(port: int) -> dict[str, str]:
 
 
 def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
-    """Start the server and wait until it answers.
+    """Start the server and wait until it can be written and read.
 
     Raises InputError if it does not, or another one is at work in the folder.
     """
@@ -143,7 +144,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _wait(process: "subprocess.Popen[bytes]", environment: Mapping[str, str], log: Path) -> bool:
-    """Tell whether the server answers at last, or else has ended."""
+    """Tell whether the server is ready at last, or else has ended."""
     deadline = time.monotonic() + _START
     client = boto3.session.Session().client(
         "s3",
@@ -152,7 +153,7 @@ def _wait(process: "subprocess.Popen[bytes]", environment: Mapping[str, str], lo
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_DEFAULT_REGION"],
     )
-    while not _has_bucket(client):  # it makes the bucket after it first answers
+    while not _is_ready(client):
         if process.poll() is not None:
             return False
         if time.monotonic() > deadline:
@@ -165,9 +166,14 @@ def _path() -> list[str]:
     return os.environ.get("PATH", os.defpath).split(os.pathsep)
 
 
-def _has_bucket(client: Any) -> bool:
+def _is_ready(client: Any) -> bool:
+    """Tell whether an object can be written, and so whether all that are there can be read.
+
+    It answers, and has its bucket, up to five seconds before it knows the volumes on its disk.
+    """
     try:
-        client.head_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key=_PROBE, Body=b"content")
+        client.delete_object(Bucket=BUCKET, Key=_PROBE)
     except (BotoCoreError, ClientError):
         return False
     return True

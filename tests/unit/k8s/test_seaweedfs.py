@@ -87,7 +87,8 @@ def connect(url: str, secret: str = KEYS["AWS_SECRET_ACCESS_KEY"]) -> Any:
         aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=secret,
         region_name="us-east-1",
-        config=Config(retries={"max_attempts": 1}),
+        # It is up to five seconds before it knows the volumes on its disk; all who use it wait.
+        config=Config(retries={"max_attempts": 10, "mode": "standard"}),
     )
 
 

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from z1.errors import InputError
 from z1.versioning import local
@@ -57,6 +59,31 @@ def test_a_folder_has_one_server_which_ends_with_what_started_it(running, tmp_pa
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 0
     assert not is_in_use(tmp_path / "s3")
+
+
+@pytest.mark.usefixtures("_server")
+def test_what_is_stored_can_be_read_as_soon_as_the_server_has_started_again(tmp_path):
+    for turn in range(3):
+        port = local.find_port()
+        process = local.start(tmp_path / "s3", port)
+        environment = local.make_environment(port)
+        client = boto3.client(
+            "s3",
+            endpoint_url=environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=environment["AWS_DEFAULT_REGION"],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        try:
+            if turn == 0:
+                client.put_object(Bucket=local.BUCKET, Key="a/b", Body=b"content")
+            body = client.get_object(Bucket=local.BUCKET, Key="a/b")["Body"]
+            assert body.read() == b"content"
+            [kept] = client.list_objects_v2(Bucket=local.BUCKET)["Contents"]
+            assert kept["Key"] == "a/b"
+        finally:
+            local.end(process)
 
 
 def test_a_folder_keeps_its_port_unless_that_is_taken(tmp_path, monkeypatch):
