@@ -11,9 +11,9 @@ import yaml
 from kfp import compiler
 from ruamel.yaml import YAML
 
-from z1 import stages
 from z1.cli import stage as stage_command
 from z1.stages import find_section
+from z1.stages.keys import find_sources, find_uses
 from z1_pipelines.budgets_pipeline import add_budgets_steps
 from z1_pipelines.steps import here
 
@@ -88,7 +88,7 @@ def test_dvc_runs_the_steps_of_the_pipeline(tmp_path):
 @functools.cache
 def find_code(stage: str) -> set[str]:
     """Return the files and rooms that make up the code part of a stage's key."""
-    paths = (path.relative_to(ROOT / "z1") for path in stages._closure(f"z1.stages.{stage}"))
+    paths = (path.relative_to(ROOT / "z1") for path in find_sources(f"z1.stages.{stage}"))
     return {f"z1/{path if path.parts[0] == 'stages' else path.parts[0]}" for path in paths}
 
 
@@ -105,7 +105,7 @@ def test_a_step_depends_on_exactly_the_keys_of_the_recipe_that_its_stage_reads(n
     step = STEPS[name]
     section = find_section(demo, step.section)
     [params] = DVC["stages"][name]["params"]
-    assert set(params[RECIPE]) == {step.section, *stages._uses(step.stage), *section.uses()}
+    assert set(params[RECIPE]) == {step.section, *find_uses(step.stage), *section.uses()}
 
 
 def test_dvc_finds_every_key_in_the_recipe_as_it_is_written():

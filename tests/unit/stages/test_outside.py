@@ -3,7 +3,7 @@
 from huggingface_hub import constants
 
 from z1.recipe import BaseModelSection, Teacher
-from z1.stages import fingerprint
+from z1.stages.keys import fingerprint
 from z1.stages.outside import find_models
 from z1.tiny import MODEL
 

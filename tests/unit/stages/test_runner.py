@@ -12,7 +12,7 @@ import pytest
 from z1 import stages
 from z1.errors import InputError
 from z1.recipe import EffortPrompts
-from z1.stages import code_digest, find_section, read_record, run_stage
+from z1.stages import find_section, keys, read_record, run_stage
 from z1.versioning.content import digest_content
 
 OPTIONS = {"split": "seed", "efforts": "all"}
@@ -275,14 +275,14 @@ def test_code_counts_where_it_is_used(tmp_path, monkeypatch):
         path = package / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
-    monkeypatch.setattr(stages, "_PACKAGE", package)
+    monkeypatch.setattr(keys, "_PACKAGE", package)
 
     def changed(name, without=()):
         stages = ("z1.stages.generate", "z1.stages.verify")
-        before = [code_digest(stage, without) for stage in stages]
+        before = [keys.code_digest(stage, without) for stage in stages]
         with Path(package / name).open("a") as file:
             file.write("# changed\n")
-        after = [code_digest(stage, without) for stage in stages]
+        after = [keys.code_digest(stage, without) for stage in stages]
         return [old != new for old, new in zip(before, after, strict=True)]
 
     assert changed("records.py") == [True, False]
