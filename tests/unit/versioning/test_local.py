@@ -62,19 +62,13 @@ def test_a_folder_has_one_server_which_ends_with_what_started_it(running, tmp_pa
 
 
 @pytest.mark.usefixtures("_server")
-def test_what_is_stored_can_be_read_as_soon_as_the_server_has_started_again(tmp_path):
+def test_what_is_stored_can_be_read_as_soon_as_the_server_has_started_again(tmp_path, monkeypatch):
     for turn in range(3):
         port = local.find_port()
         process = local.start(tmp_path / "s3", port)
-        environment = local.make_environment(port)
-        client = boto3.client(
-            "s3",
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=environment["AWS_DEFAULT_REGION"],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        for name, value in local.make_environment(port).items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
         try:
             if turn == 0:
                 client.put_object(Bucket=local.BUCKET, Key="a/b", Body=b"content")
